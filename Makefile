@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every target works alone on a machine with git, make and Python 3.10 to 3.13 (with its venv module): it makes
+# the environment it needs on first use. `make help` lists them.
+#
+#   PYTHON=python3.12   the interpreter for a new environment (default: the first usable python3)
+#   ARGS="-k name -x"   further arguments for pytest; a part of the suite is not measured for coverage
+#   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PYTHON
+
+V3 := .venv-airflow3
+V2 := .venv-airflow2
+VWHEEL := .venv-wheel
+# One stamp for each wish for a Python, so that asking for another one remakes the environment.
+STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
+COVERAGE_MINIMUM := 95
+
+.PHONY: help demo test test-airflow2 lint format wheel wheel-smoke constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml scripts/environment.sh
+	@scripts/environment.sh $(V3) constraints/airflow3.txt 3.13 -r constraints/airflow3.in -e '.[dev]'
+	@touch $@
+
+$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml scripts/environment.sh
+	@scripts/environment.sh $(V2) constraints/airflow2.txt 3.12 -r constraints/airflow2.in -e '.[dev]'
+	@touch $@
+
+demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local Executions API (UI=1: leave it up)
+	@$(V3)/bin/python scripts/demo.py $(if $(filter-out 0 no,$(UI)),--ui)
+
+# coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
+test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage
+ifeq ($(strip $(ARGS)),)
+	$(V3)/bin/python -m coverage run -m pytest
+	$(V3)/bin/python -m coverage report --fail-under=$(COVERAGE_MINIMUM)
+else
+	$(V3)/bin/python -m pytest $(ARGS)
+endif
+
+test-airflow2: $(V2)/$(STAMP) ## run the tests on Airflow 2.11
+	$(V2)/bin/python -m pytest $(ARGS)
+
+lint: $(V3)/$(STAMP) ## check style (ruff) and types (mypy, strict)
+	$(V3)/bin/ruff check .
+	$(V3)/bin/ruff format --check .
+	$(V3)/bin/mypy
+
+format: $(V3)/$(STAMP) ## format the code and apply ruff's safe fixes
+	$(V3)/bin/ruff check --fix --exit-zero --quiet .
+	$(V3)/bin/ruff format .
+
+wheel: $(V3)/$(STAMP) ## build the wheel into dist/
+	rm -rf dist
+	$(V3)/bin/python -m build --wheel --no-isolation
+
+wheel-smoke: wheel ## install the built wheel into a fresh environment and run the smoke tests on it
+	rm -rf $(VWHEEL)
+	@scripts/environment.sh $(VWHEEL) constraints/airflow3.txt 3.13 dist/*.whl apache-airflow pytest pytest-asyncio
+	scripts/wheel_smoke.sh $(VWHEEL)
+
+constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.txt
+	for airflow in airflow3 airflow2; do \
+	    $(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	        --extra dev pyproject.toml constraints/$$airflow.in --output-file constraints/$$airflow.txt || exit 1; \
+	done
+
+clean: ## remove the environments and everything that was built
+	rm -rf $(V3) $(V2) $(VWHEEL) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
