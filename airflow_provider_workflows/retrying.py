@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Hold the one retry policy of the package; the retrying itself is tenacity's.
+
+Reads and cancel are repeated on 408, 429, server errors and broken connections: both may be sent twice without harm.
+A create is repeated only where it surely did not happen (429, a connection that was never made). Waits double from
+1 s (what Google suggests for 500 and 503) to at most 60 s (quotas are counted by the minute), with jitter so that
+tasks that failed together do not come back together; a ``Retry-After`` of the service (up to five minutes) is
+the least that is waited.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.exceptions import WorkflowsApiError
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState, Retrying
+
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 60.0
+LONGEST_RETRY_AFTER = 300.0
+
+
+def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
+    """
+    Return the seconds to wait after the given failed attempt (1 is the first).
+
+    Between half and the whole of ``FIRST_WAIT * 2 ** (attempt - 1)``, never more than ``LONGEST_WAIT``.
+    """
+    longest: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 10))
+    return longest * (0.5 + 0.5 * jitter())
+
+
+def may_repeat(operation: str, error: BaseException) -> bool:
+    """Tell whether sending the same request again is harmless and may help."""
+    if not isinstance(error, WorkflowsApiError) or not error.retryable:
+        return False
+    return operation != "create" or error.unsent or error.status_code == 429
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """
+    Repeat a request up to ``retries`` times.
+
+    :param retries: how many repetitions after the first attempt; 0 turns repeating off.
+    :param clock: where the waiting happens.
+    :param jitter: a number between 0 and 1, drawn for each wait.
+    """
+
+    retries: int = 5
+    clock: Clock = SYSTEM_CLOCK
+    jitter: Callable[[], float] = field(default=random.random, repr=False)
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = getattr(error, "retry_after", None) or 0.0
+        return max(min(asked, LONGEST_RETRY_AFTER), backoff(state.attempt_number, self.jitter))
+
+    def sync(self, operation: str) -> Retrying:
+        """Return tenacity's repeater for a blocking call."""
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+        return Retrying(
+            sleep=self.clock.sleep,
+            stop=stop_after_attempt(self.retries + 1),
+            wait=self._wait,
+            retry=retry_if_exception(lambda error: may_repeat(operation, error)),
+            reraise=True,
+        )
+
+    def asynchronous(self, operation: str) -> AsyncRetrying:
+        """Return tenacity's repeater for a coroutine."""
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        return AsyncRetrying(
+            sleep=self.clock.async_sleep,
+            stop=stop_after_attempt(self.retries + 1),
+            wait=self._wait,
+            retry=retry_if_exception(lambda error: may_repeat(operation, error)),
+            reraise=True,
+        )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Send built requests through google-auth's sessions and map whatever breaks on the way, at this one boundary.
+
+Nothing is repeated here: ``requests`` does not resend, aiohttp does not resend a POST, and google-auth's own loop is
+turned off (``total_attempts=1``; its default repeats POSTs). The only second send is google-auth's after a 401, which
+the service answered without executing anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_workflows.api_errors import ambiguity_advice
+from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
+
+if TYPE_CHECKING:
+    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
+    from google.auth.transport.requests import AuthorizedSession
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """
+    Hold one HTTP request, and for errors what it is about.
+
+    :param operation: ``create``, ``get``, ``list`` or ``cancel``.
+    :param target: the resource as the caller named it.
+    :param execution_name: the execution, where the request is about one.
+    """
+
+    operation: str
+    target: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    execution_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold one HTTP answer, its body read and decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answer:
+    """
+    Send a request, blocking.
+
+    :param timeout: seconds to connect, and seconds of silence before the answer counts as lost.
+    :raises WorkflowsApiError: where no answer came; ``AmbiguousCreate`` where a create may have been taken.
+    :raises CredentialsError: where the credentials could not be refreshed.
+    """
+    with _mapped(outgoing):
+        response = session.request(  # type: ignore[no-untyped-call]
+            outgoing.method,
+            outgoing.url,
+            data=outgoing.body,
+            headers=dict(outgoing.headers),
+            timeout=timeout,
+            allow_redirects=False,
+        )
+        return Answer(response.status_code, response.headers, response.content)
+
+
+async def send_async(session: AsyncAuthorizedSession, outgoing: Outgoing, timeout: float) -> Answer:
+    """Send a request without blocking the event loop; parameters and errors as in :func:`send`."""
+    with _mapped(outgoing):
+        response = await session.request(
+            outgoing.method,
+            outgoing.url,
+            data=outgoing.body,
+            headers=dict(outgoing.headers),
+            timeout=timeout,
+            max_allowed_time=2 * timeout,  # with a refresh of the credentials before it
+            total_attempts=1,
+            allow_redirects=False,
+        )
+        try:
+            content = await asyncio.wait_for(response.read(), timeout)
+        finally:
+            await response.close()  # type: ignore[no-untyped-call]
+        return Answer(response.status_code, response.headers, content)
+
+
+@contextmanager
+def _mapped(outgoing: Outgoing) -> Iterator[None]:
+    """Raise this package's exception for anything that goes wrong between here and the service."""
+    try:
+        yield
+    except Exception as exc:
+        mapped = _map(outgoing, exc)
+        if mapped is None:
+            raise
+        raise mapped from exc
+
+
+def _map(outgoing: Outgoing, exc: Exception) -> Exception | None:
+    """Choose the exception; ``None`` for what is not the network's or the credentials' doing."""
+    import google.auth.exceptions as auth_errors
+    import requests.exceptions as requests_errors
+
+    cause = exc.__cause__
+    if isinstance(exc, auth_errors.GoogleAuthError) and not _is_aiohttp_or_timeout(exc, cause):
+        return _credentials_failure(outgoing, exc)
+    if isinstance(exc, (auth_errors.GoogleAuthError, requests_errors.RequestException, asyncio.TimeoutError, OSError)):
+        return _no_answer(outgoing, exc)
+    return _no_answer(outgoing, exc) if _is_aiohttp(exc) else None
+
+
+def _is_aiohttp(exc: BaseException | None) -> bool:
+    import aiohttp
+
+    return isinstance(exc, aiohttp.ClientError)
+
+
+def _is_aiohttp_or_timeout(exc: BaseException, cause: BaseException | None) -> bool:
+    """Tell a failure of the request itself from one of the token's refresh, which google-auth wraps alike."""
+    import google.auth.exceptions as auth_errors
+
+    return _is_aiohttp(cause) or isinstance(exc, (auth_errors.TimeoutError, auth_errors.ResponseError))
+
+
+def _credentials_failure(outgoing: Outgoing, exc: Any) -> Exception:
+    """Map a refresh that failed: the request itself was never sent, or was answered 401."""
+    what = f"Could not {outgoing.operation} {outgoing.target}: the credentials could not be refreshed"
+    if getattr(exc, "retryable", False) or type(exc).__name__ == "TransportError":
+        msg = f"{what} for now ({type(exc).__name__})."
+        return WorkflowsApiError(msg, retryable=True, unsent=True, execution_name=outgoing.execution_name)
+    return CredentialsError(
+        f"{what} ({type(exc).__name__}). Check the connection's key, identity and permissions; an anonymous "
+        f"connection only works with a service that asks for no credentials."
+    )
+
+
+def _no_answer(outgoing: Outgoing, exc: Exception) -> WorkflowsApiError:
+    """Map a connection that broke, was refused or stayed silent."""
+    unsent = _never_connected(exc)
+    text = f"Could not {outgoing.operation} {outgoing.target}: {_describe(exc, unsent=unsent)}."
+    cls = WorkflowsApiError
+    if outgoing.operation == "create" and not unsent:
+        cls = AmbiguousCreate
+        text += " " + ambiguity_advice(outgoing.target)
+    return cls(text, retryable=True, unsent=unsent, execution_name=outgoing.execution_name)
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """Go through an exception, its causes and urllib3's ``reason``s."""
+    seen: set[int] = set()
+    todo: list[Any] = [exc]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            todo += [current.__cause__, getattr(current, "reason", None), *current.args[:1]]
+
+
+def _never_connected(exc: Exception) -> bool:
+    """Tell whether the connection was never made, so that the service cannot have seen the request."""
+    import aiohttp
+    import requests.exceptions as requests_errors
+    import urllib3.exceptions as urllib3_errors
+
+    kinds = (
+        requests_errors.ConnectTimeout,
+        urllib3_errors.NewConnectionError,
+        urllib3_errors.ConnectTimeoutError,
+        aiohttp.ClientConnectorError,
+        aiohttp.ConnectionTimeoutError,
+    )
+    return any(isinstance(each, kinds) for each in _chain(exc))
+
+
+def _describe(exc: Exception, *, unsent: bool) -> str:
+    """Name what happened; library texts are left out, because they can hold whole URLs and headers."""
+    names = {type(each).__name__ for each in _chain(exc)}
+    if unsent:
+        return "no connection to the service"
+    if any("Timeout" in name for name in names):
+        return "no answer in time"
+    return f"the connection broke ({type(exc).__name__})"
