@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Turn connection settings into google-auth credentials, and credentials into HTTP sessions.
+
+The only module that knows google-auth; it, requests and aiohttp are imported where they are used. Loading may
+read files and ask the metadata server: call :func:`load_credentials` in a thread, never on an event loop.
+
+What google-auth says about a broken key can quote the key, so its errors are replaced here by
+:class:`~airflow_provider_workflows.exceptions.CredentialsError`, without their cause, and only known texts
+get through: the OAuth server's own ``error`` and ``error_description``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_workflows import __version__
+from airflow_provider_workflows.exceptions import CredentialsError
+from airflow_provider_workflows.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
+    from google.auth.credentials import Credentials
+    from google.auth.transport.requests import AuthorizedSession
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = f"airflow-provider-workflows/{__version__}"
+
+# The hook sends one request at a time per thread; more connections than this are opened, but not kept.
+_POOL_SIZE = 10
+
+# Seconds for fetching a new token after a 401: a token server answers in well under one.
+_REFRESH_TIMEOUT = 30.0
+
+_SERVICE_ACCOUNT_SUFFIX = ".iam.gserviceaccount.com"
+
+
+class Resolved(NamedTuple):
+    """
+    Hold usable credentials and the project that requests default to.
+
+    :param credentials: google-auth credentials, not refreshed yet.
+    :param project: the connection's project, else that of the identity; ``None`` when neither says one.
+    """
+
+    credentials: Credentials
+    project: str | None
+
+
+def load_credentials(
+    settings: ConnectionSettings, impersonation_chain: str | Sequence[str] | None = None
+) -> Resolved:
+    """
+    Load the credentials a connection asks for; Application Default Credentials when it names none.
+
+    Blocks: reads files and may ask the metadata server. Sends no request for a token.
+
+    :param settings: the connection's settings.
+    :param impersonation_chain: wins over the connection's: the delegates in order, the target last.
+    :raises CredentialsError: names the field that cannot be used, never its content.
+    """
+    settings = settings.override(impersonation_chain=impersonation_chain)
+    credentials, project = _source(settings)
+    if settings.is_anonymous:
+        if settings.impersonation_chain:
+            log.warning("The connection is anonymous: impersonation_chain is not used and no token is sent.")
+        return Resolved(credentials, settings.project)
+    if settings.impersonation_chain:
+        credentials = _impersonated(credentials, settings)
+        project = _project_of(settings.impersonation_chain[-1]) or project
+    if settings.quota_project_id:
+        credentials = _with_quota_project(credentials, settings.quota_project_id)
+    return Resolved(credentials, settings.project or project)
+
+
+def _source(settings: ConnectionSettings) -> tuple[Credentials, str | None]:
+    """Load what the one filled field says, before impersonation and quota project."""
+    if settings.is_anonymous:
+        from google.auth.credentials import AnonymousCredentials
+
+        return AnonymousCredentials(), None  # type: ignore[no-untyped-call]
+    if settings.key_path is not None:
+        return _from_key_path(settings.key_path, settings.scopes)
+    if settings.keyfile_dict is not None:
+        return _from_key(settings.keyfile_dict, settings.scopes, "keyfile_dict")
+    if settings.credential_config_file is not None:
+        return _from_config(settings.credential_config_file, settings.scopes)
+    return _application_default(settings.scopes)
+
+
+def _from_key_path(path: str, scopes: Sequence[str]) -> tuple[Credentials, str | None]:
+    if path.endswith(".p12"):
+        raise CredentialsError("key_path names a P12 file, which is not supported: use a key in JSON")
+    return _from_key(_read_json(path, "key_path"), scopes, "key_path")
+
+
+def _read_json(path: str, field: str) -> dict[str, Any]:
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise CredentialsError(f"{field}: cannot read {path!r}: {exc.strerror}") from None
+    except ValueError:
+        # The cause holds the file's text.
+        raise CredentialsError(f"{field}: {path!r} is not a JSON file") from None
+    if not isinstance(content, dict):
+        raise CredentialsError(f"{field}: {path!r} is not a JSON object")
+    return content
+
+
+def _from_key(key: Mapping[str, Any], scopes: Sequence[str], field: str) -> tuple[Credentials, str | None]:
+    """Load a service account key."""
+    from google.oauth2.service_account import Credentials as ServiceAccountCredentials
+
+    if key.get("type", "service_account") != "service_account":
+        raise CredentialsError(
+            f"{field} is not the key of a service account: put credentials of another type into "
+            "credential_config_file"
+        )
+    missing = [name for name in ("client_email", "private_key", "token_uri") if not key.get(name)]
+    if missing:
+        raise CredentialsError(f"{field} is not a complete service account key: {', '.join(missing)} missing")
+    info = dict(key)
+    # A key that went through a shell or a URI often has its line breaks escaped once more.
+    info["private_key"] = str(info["private_key"]).replace("\\n", "\n")
+    load = ServiceAccountCredentials.from_service_account_info
+    try:
+        credentials: Credentials = load(info, scopes=list(scopes))  # type: ignore[no-untyped-call]
+    except Exception:  # noqa: BLE001 - many classes, and any may quote the key
+        raise CredentialsError(
+            f"{field} is a malformed service account key: its private_key is not valid"
+        ) from None
+    return credentials, key.get("project_id")
+
+
+def _from_config(config: str | Mapping[str, Any], scopes: Sequence[str]) -> tuple[Credentials, str | None]:
+    """Load a credential configuration: external account, authorized user, impersonated or service account."""
+    import google.auth
+
+    field = "credential_config_file"
+    info = _read_json(config, field) if isinstance(config, str) else dict(config)
+    try:
+        with warnings.catch_warnings():
+            # google-auth warns that a configuration must come from a trusted source; a connection is one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            load = google.auth.load_credentials_from_dict
+            credentials, project = load(info, scopes=list(scopes))  # type: ignore[no-untyped-call]
+    except Exception:  # noqa: BLE001 - as above
+        raise CredentialsError(
+            f"{field} is not a usable credential configuration (type {_safe_word(info.get('type'))}): "
+            "a field is missing or malformed"
+        ) from None
+    return credentials, project
+
+
+def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None]:
+    import google.auth
+
+    try:
+        credentials, project = google.auth.default(scopes=list(scopes))
+    except Exception as exc:  # noqa: BLE001 - as above
+        variable = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+        raise CredentialsError(
+            f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names no "
+            "credentials, so GOOGLE_APPLICATION_CREDENTIALS "
+            + (f"(now {variable!r})" if variable else "(not set)")
+            + ", gcloud's login or an attached service account must provide them"
+        ) from None
+    return credentials, project
+
+
+def _impersonated(source: Credentials, settings: ConnectionSettings) -> Credentials:
+    from google.auth.impersonated_credentials import Credentials as ImpersonatedCredentials
+
+    *delegates, target = settings.impersonation_chain
+    return ImpersonatedCredentials(  # type: ignore[no-untyped-call]
+        source_credentials=source,
+        target_principal=target,
+        delegates=delegates,
+        target_scopes=list(settings.scopes),
+    )
+
+
+def _with_quota_project(credentials: Credentials, quota_project_id: str) -> Credentials:
+    from google.auth.credentials import CredentialsWithQuotaProject
+
+    if not isinstance(credentials, CredentialsWithQuotaProject):
+        raise CredentialsError("quota_project_id cannot be used with this type of credentials: remove it")
+    charged: Credentials = credentials.with_quota_project(quota_project_id)  # type: ignore[no-untyped-call]
+    return charged
+
+
+def _project_of(principal: str) -> str | None:
+    """Return the project that a service account's address names; ``None`` when it names none."""
+    _, _, domain = principal.partition("@")
+    if not domain.endswith(_SERVICE_ACCOUNT_SUFFIX):
+        return None
+    project, _, organization = domain.removesuffix(_SERVICE_ACCOUNT_SUFFIX).partition(".")
+    return f"{organization}:{project}" if organization else project
+
+
+def credentials_error(error: Exception) -> CredentialsError:
+    """
+    Say in our own words why a token could not be had; see :func:`is_credentials_error`.
+
+    The result quotes only the OAuth or IAM server's error code and description. Raise it ``from None``: the
+    original can hold a token or a key.
+    """
+    details = " - ".join(filter(None, _server_says(error)))
+    return CredentialsError(
+        f"no access token could be obtained for the connection ({type(error).__name__}"
+        + (f": {details}" if details else "")
+        + "): check the key, the impersonation chain and the permissions of the identity"
+    )
+
+
+def is_credentials_error(error: BaseException) -> bool:
+    """Say whether a session failed to get a token; nothing was sent to the API then."""
+    from google.auth.exceptions import DefaultCredentialsError, RefreshError
+
+    return isinstance(error, (RefreshError, DefaultCredentialsError))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether a token may be had later without anybody changing anything: its server is down, say."""
+    from google.auth import exceptions
+    from google.auth.exceptions import GoogleAuthError
+
+    if isinstance(error, (exceptions.TransportError, exceptions.TimeoutError)):
+        return True
+    return isinstance(error, GoogleAuthError) and bool(error.retryable)
+
+
+def _server_says(error: Exception) -> tuple[str, str]:
+    """Return code and description of the token server's answer: google-auth's second argument."""
+    answer = error.args[1] if len(error.args) > 1 else None
+    if isinstance(answer, str):
+        try:
+            answer = json.loads(answer)
+        except ValueError:
+            return "", ""
+    if not isinstance(answer, Mapping):
+        return "", ""
+    code = answer.get("error")
+    if isinstance(code, Mapping):  # Google's own envelope: {"error": {"status": …, "message": …}}
+        return str(code.get("status", "")), str(code.get("message", ""))[:300]
+    return _safe_word(code) if code else "", str(answer.get("error_description", ""))[:300]
+
+
+def _safe_word(value: Any) -> str:
+    """Return a short identifier as it is, and a placeholder for anything that could be a secret."""
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,40}", value) else "unknown"
+
+
+def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSession:
+    """
+    Return a requests session that adds the token, refreshes it and resends once or twice after a 401.
+
+    Nothing else is resent: a POST that is sent twice is two executions. Not for several threads at once, like
+    every requests session. Close it to release its connections.
+
+    :param timeout: seconds for connecting and for each wait for data, unless a request gives its own.
+    """
+    from google.auth.transport.requests import AuthorizedSession
+    from requests.adapters import HTTPAdapter
+
+    class BoundedSession(AuthorizedSession):
+        """Give every request a timeout: google-auth's default is 120 seconds, and ``None`` means for ever."""
+
+        def request(  # type: ignore[override, unused-ignore]
+            self, method: str, url: str, *args: Any, **kwargs: Any
+        ) -> Any:
+            if kwargs.get("timeout") is None:
+                kwargs["timeout"] = timeout
+            return super().request(method, url, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    session = BoundedSession(credentials, refresh_timeout=_REFRESH_TIMEOUT)  # type: ignore[no-untyped-call]
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers["User-Agent"] = USER_AGENT
+    return session
+
+
+def make_async_session(credentials: Credentials, *, timeout: float, limit: int) -> AsyncAuthorizedSession:
+    """
+    Return a session for the running event loop that adds the token, refreshes it and resends after a 401.
+
+    Tokens are fetched in a thread, once for all requests that wait for one. Answers that ask for a repeat
+    (429, 5xx) are handed back, never repeated here: a POST that is sent twice is two executions. Await
+    ``close()`` to release its connections.
+
+    :param timeout: seconds for one request, unless it gives its own; a token that must be fetched first has
+        the same time again.
+    :param limit: the number of connections, thus of requests in flight.
+    :raises RuntimeError: when no event loop runs.
+    """
+    import aiohttp
+    from google.auth.aio.transport.aiohttp import Request
+    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
+
+    class BoundedSession(AsyncAuthorizedSession):
+        """Pin the attempts to one and shorten the timeouts: google-auth's defaults are 3 and 180 seconds."""
+
+        async def request(
+            self,
+            method: str,
+            url: str,
+            data: bytes | None = None,
+            headers: Mapping[str, str] | None = None,
+            max_allowed_time: float = 2 * timeout,
+            timeout: float | aiohttp.ClientTimeout = timeout,
+            total_attempts: int | None = 1,  # noqa: ARG002 - part of the signature, and what must not be obeyed
+            **kwargs: Any,
+        ) -> Any:
+            return await super().request(
+                method, url, data, headers, max_allowed_time, timeout, total_attempts=1, **kwargs
+            )
+
+    http = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit),
+        trust_env=True,  # proxies are set by environment variables, which requests reads by default
+        headers={"User-Agent": USER_AGENT},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+    return BoundedSession(credentials, auth_request=Request(session=http))
