@@ -168,8 +168,8 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
     except Exception as exc:  # noqa: BLE001 - as above
         variable = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         raise CredentialsError(
-            f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names no "
-            "credentials, so GOOGLE_APPLICATION_CREDENTIALS "
+            f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names "
+            "no credentials, so GOOGLE_APPLICATION_CREDENTIALS "
             + (f"(now {variable!r})" if variable else "(not set)")
             + ", gcloud's login or an attached service account must provide them"
         ) from None
