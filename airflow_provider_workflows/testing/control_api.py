@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steer an emulator in another process over HTTP. These paths are the emulator's own, not Google's.
+
+==========================================  ==============================================================
+`POST /emulator/faults`                     a JSON object with `operation` and the parameters of
+                                            `Emulator.fail` (without `when`); answers `{"fault": number}`
+`DELETE /emulator/faults[/{number}]`        removes all faults, or one
+`POST /emulator/release`                    answers delayed requests now
+`GET /emulator/requests?since=N`            `{"requests": [LoggedRequest…]}` with numbers above N
+`DELETE /emulator/requests`                 forgets requests and counts
+`GET /emulator/counts`                      `{"create": n, "get": n, "list": n, "cancel": n, "other": n}`
+`GET /emulator/executions?workflow=name`    `{"executions": [FULL v1 resource…]}`, oldest first
+`POST /emulator/executions/{id}:setState`   `{"state", "result", "error"}`
+`DELETE /emulator/executions/{id}`          forgets an execution
+`POST /emulator/workflows/{workflow}:add`   parameters of `Emulator.add_executions`; `{"ids": […]}`
+`POST /emulator/workflows/{workflow}:start`  parameters of `Emulator.start`; `{"id": …}`
+`POST /emulator/clock:advance`              `{"seconds": n}`, for an emulator on a `ManualClock`
+==========================================  ==============================================================
+
+A wrong parameter answers 400 `{"error": {"message": …}}`. None of these is in the request log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from airflow_provider_workflows.testing.clock import ManualClock
+from airflow_provider_workflows.testing.errors import ApiError
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.testing.server import Emulator
+
+Action = Callable[[web.Request, dict[str, Any]], Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_control_routes(app: web.Application, emulator: Emulator) -> None:
+    """Add the control API to an application; before the catch-all route of the emulated API."""
+    control = _ControlApi(emulator)
+    for method, path, action in (
+        ("POST", "/emulator/faults", control.add_fault),
+        ("DELETE", "/emulator/faults", lambda request, body: emulator.clear_faults()),
+        ("DELETE", "/emulator/faults/{number:[0-9]+}", control.remove_fault),
+        ("POST", "/emulator/release", lambda request, body: emulator.release()),
+        ("GET", "/emulator/requests", control.requests),
+        ("DELETE", "/emulator/requests", lambda request, body: emulator.clear_requests()),
+        ("GET", "/emulator/counts", lambda request, body: emulator.counts()),
+        ("GET", "/emulator/executions", control.executions),
+        ("POST", "/emulator/executions/{id:[^/:]+}:setState", control.set_state),
+        ("DELETE", "/emulator/executions/{id:[^/:]+}", control.delete),
+        ("POST", "/emulator/workflows/{workflow:[^/:]+}:add", control.add_executions),
+        ("POST", "/emulator/workflows/{workflow:[^/:]+}:start", control.start),
+        ("POST", "/emulator/clock:advance", control.advance),
+    ):
+        app.router.add_route(method, path, _handler(action))
+
+
+def _handler(action: Action) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            body = await request.json() if request.can_read_body else {}
+            if not isinstance(body, dict):
+                raise ValueError("the body must be a JSON object")
+            return web.json_response(action(request, body) or {})
+        except ApiError as error:
+            return web.json_response(error.envelope(), status=error.code)
+        except (KeyError, TypeError, ValueError) as error:
+            return web.json_response({"error": {"code": 400, "message": repr(error)}}, status=400)
+
+    return handle
+
+
+class _ControlApi:
+    """The actions that need more than a call."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def add_fault(self, request: web.Request, body: dict[str, Any]) -> Any:
+        return {"fault": self._emulator.fail(**body).number}
+
+    def remove_fault(self, request: web.Request, body: dict[str, Any]) -> Any:
+        self._emulator.faults.remove(int(request.match_info["number"]))
+
+    def requests(self, request: web.Request, body: dict[str, Any]) -> Any:
+        entries = self._emulator.log.entries(int(request.query.get("since", "0")))
+        return {"requests": [entry.to_json() for entry in entries]}
+
+    def executions(self, request: web.Request, body: dict[str, Any]) -> Any:
+        return {"executions": self._emulator.executions(request.query.get("workflow"))}
+
+    def set_state(self, request: web.Request, body: dict[str, Any]) -> Any:
+        self._emulator.set_state(request.match_info["id"], **body)
+
+    def delete(self, request: web.Request, body: dict[str, Any]) -> Any:
+        self._emulator.delete(request.match_info["id"])
+
+    def add_executions(self, request: web.Request, body: dict[str, Any]) -> Any:
+        return {"ids": self._emulator.add_executions(request.match_info["workflow"], **body)}
+
+    def start(self, request: web.Request, body: dict[str, Any]) -> Any:
+        return {"id": self._emulator.start(request.match_info["workflow"], **body)}
+
+    def advance(self, request: web.Request, body: dict[str, Any]) -> Any:
+        if not isinstance(self._emulator.clock, ManualClock):
+            raise ValueError("the emulator does not run on a ManualClock")
+        self._emulator.clock.advance(float(body["seconds"]))

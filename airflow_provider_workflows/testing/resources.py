@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Render an execution as the API's JSON, per version and view.
+
+Empty fields are omitted, as the service does; BASIC never holds argument, result, error, status or labels.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from typing import Any
+
+from airflow_provider_workflows.testing.execution import Execution
+from airflow_provider_workflows.testing.masks import Mask, apply_mask
+
+SECOND = 1_000_000_000
+
+# What a v1 reader is told about an UNAVAILABLE execution: the one documented cause.
+STATE_ERROR = {"details": "The KMS key of the workflow is not available.", "type": "KMS_ERROR"}
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def timestamp(at: int) -> str:
+    """Return epoch nanoseconds as RFC 3339 with nine fractional digits and Z."""
+    return f"{_second_text(at // SECOND)}.{at % SECOND:09d}Z"
+
+
+def duration(length: int) -> str:
+    """Return nanoseconds as a JSON duration: `"5.984232710s"`."""
+    return f"{length // SECOND}.{length % SECOND:09d}s"
+
+
+def basic(execution: Execution, version: str, now: int) -> dict[str, Any]:
+    """Return the BASIC view; `createTime` is not among its documented fields."""
+    state = execution.state(now)
+    fields: dict[str, Any] = {"name": f"{execution.parent}/executions/{execution.id}"}
+    begun = execution.begun if state != "QUEUED" else None
+    if begun is not None:
+        fields["startTime"] = timestamp(begun)
+    ended = execution.ended(now)
+    if ended is not None:
+        fields["endTime"] = timestamp(ended.at)
+        if begun is not None and version == "v1":
+            fields["duration"] = duration(ended.at - begun)
+    fields["state"] = state
+    fields["workflowRevisionId"] = execution.revision
+    return fields
+
+
+def basic_text(execution: Execution, version: str, now: int, mask: Mask = None, mask_text: str = "") -> str:
+    """Return the BASIC view serialised; kept on executions that have ended, as pages of 10,000 need.
+
+    :param mask_text: identifies `mask` in the cache.
+    """
+    key = version + mask_text
+    if execution.texts is not None and key in execution.texts:
+        return execution.texts[key]
+    text = json.dumps(apply_mask(mask, basic(execution, version, now)), separators=(",", ":"))
+    if execution.ended(now) is not None:
+        execution.texts = {**(execution.texts or {}), key: text}
+    return text
+
+
+def full(execution: Execution, version: str, now: int) -> dict[str, Any]:
+    """Return the FULL view."""
+    fields = basic(execution, version, now)
+    fields["argument"] = execution.argument
+    outcome = execution.outcome(now)
+    if outcome is not None and outcome.result is not None:
+        fields["result"] = outcome.result
+    if outcome is not None and outcome.error is not None:
+        fields["error"] = outcome.error
+    step = execution.current_step(now)
+    steps = {"currentSteps": [{"routine": step.routine, "step": step.name}]} if step else {}
+    fields["status"] = steps
+    fields.update(execution.options if version == "v1" else _beta_options(execution))
+    if version == "v1":
+        fields["createTime"] = timestamp(execution.created)
+        if execution.labels:
+            fields["labels"] = dict(execution.labels)
+        if fields["state"] == "UNAVAILABLE":
+            fields["stateError"] = STATE_ERROR
+    return fields
+
+
+def _beta_options(execution: Execution) -> dict[str, Any]:
+    level = execution.options.get("callLogLevel")
+    return {"callLogLevel": level} if level and level != "LOG_NONE" else {}
+
+
+def created(execution: Execution, version: str) -> dict[str, Any]:
+    """Return the answer to create: the execution has only just begun, whatever its timeline says."""
+    fields = full(execution, version, execution.created)
+    for name in ("endTime", "duration", "result", "error"):
+        fields.pop(name, None)
+    fields["state"] = "QUEUED" if execution.begun is None else "ACTIVE"
+    fields["status"] = {}
+    return fields
