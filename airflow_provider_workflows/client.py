@@ -15,7 +15,7 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_workflows.api_errors import api_error, read_error, says_already_over
@@ -73,9 +73,8 @@ class SessionHttp:
         operation = "create" if method == "POST" and not uri.partition("?")[0].endswith(":cancel") else "request"
         outgoing = Outgoing(operation, uri.partition("?")[0], method, uri, _without_gzip_agent(headers), content)
         answer = send(self._session, outgoing, self._timeout)
-        response = httplib2.Response(
-            {"status": str(answer.status), **{k.lower(): v for k, v in answer.headers.items()}}
-        )
+        lowered = {key.lower(): value for key, value in answer.headers.items()}
+        response = httplib2.Response({"status": str(answer.status), **lowered})  # type: ignore[no-untyped-call]
         return response, answer.content
 
     def close(self) -> None:
@@ -135,7 +134,7 @@ class Call:
         if answer.status >= 300:
             error = read_error(answer.status, answer.headers, answer.content, now)
             raise api_error(out.operation, out.target, error, out.execution_name)
-        response = httplib2.Response({"status": str(answer.status)})
+        response = httplib2.Response({"status": str(answer.status)})  # type: ignore[no-untyped-call]
         try:
             decoded = self.request.postproc(response, answer.content)
         except ValueError:
@@ -290,6 +289,10 @@ class WorkflowsClient:
         self._timeout = timeout
         self._retry = retry or RetryPolicy()
 
+    def without_retries(self) -> WorkflowsClient:
+        """Return the same client with single attempts, for whoever repeats anyway."""
+        return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0))
+
     @property
     def clock(self) -> Clock:
         """Return the clock that retries wait on."""
@@ -359,6 +362,12 @@ class AsyncWorkflowsClient:
         self._session = session
         self._timeout = timeout
         self._retry = retry or RetryPolicy()
+
+    def without_retries(self) -> AsyncWorkflowsClient:
+        """Return the same client with single attempts, for whoever repeats anyway."""
+        return AsyncWorkflowsClient(
+            self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0)
+        )
 
     @property
     def clock(self) -> Clock:

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
@@ -129,6 +130,37 @@ def execution_id_of(execution: Mapping[str, Any]) -> str:
     The project in ``name`` is a number, so nothing but the last part is ever read from it.
     """
     return str(execution["name"]).rpartition("/")[2]
+
+
+# --- times ------------------------------------------------------------------------------------------------------
+
+_FRACTION = re.compile(r"\.(\d+)")
+
+
+def parse_time(value: Any, parameter: str) -> datetime | None:
+    """
+    Return an aware datetime from a datetime or an ISO 8601 text, up to nine digits of a second's fraction included.
+
+    :raises ValueError: naming the parameter, for anything else and for times without a time zone.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        # Python 3.10 takes neither a "Z" nor other fractions than three or six digits.
+        text = value.replace("Z", "+00:00") if isinstance(value, str) else value.isoformat()
+        time = datetime.fromisoformat(_FRACTION.sub(lambda match: f".{match[1]:0<6.6}", text))
+    except (ValueError, AttributeError):
+        time = None
+    if time is None or time.tzinfo is None:
+        msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {value!r}."
+        raise ValueError(msg)
+    return time
+
+
+def started_at(execution: Mapping[str, Any]) -> datetime:
+    """Return when an execution started, or was created where it is still queued."""
+    time = parse_time(execution.get("startTime") or execution.get("createTime"), "startTime")
+    return time or datetime.max.replace(tzinfo=timezone.utc)
 
 
 # --- states -----------------------------------------------------------------------------------------------------

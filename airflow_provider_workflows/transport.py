@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api_errors import ambiguity_advice
+from airflow_provider_workflows.credentials import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -100,45 +101,37 @@ def _mapped(outgoing: Outgoing) -> Iterator[None]:
         mapped = _map(outgoing, exc)
         if mapped is None:
             raise
-        raise mapped from exc
+        # google-auth's and requests' own texts can hold tokens and whole URLs, so they do not travel along.
+        raise mapped from None
 
 
 def _map(outgoing: Outgoing, exc: Exception) -> Exception | None:
     """Choose the exception; ``None`` for what is not the network's or the credentials' doing."""
-    import google.auth.exceptions as auth_errors
-    import requests.exceptions as requests_errors
-
-    cause = exc.__cause__
-    if isinstance(exc, auth_errors.GoogleAuthError) and not _is_aiohttp_or_timeout(exc, cause):
-        return _credentials_failure(outgoing, exc)
-    if isinstance(exc, (auth_errors.GoogleAuthError, requests_errors.RequestException, asyncio.TimeoutError, OSError)):
-        return _no_answer(outgoing, exc)
-    return _no_answer(outgoing, exc) if _is_aiohttp(exc) else None
-
-
-def _is_aiohttp(exc: BaseException | None) -> bool:
     import aiohttp
+    import requests.exceptions as requests_errors
+    from google.auth.exceptions import GoogleAuthError
 
-    return isinstance(exc, aiohttp.ClientError)
+    if isinstance(exc, GoogleAuthError) and not _is_about_the_request(exc):
+        return _no_token(outgoing, exc)
+    kinds = (GoogleAuthError, requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
+    return _no_answer(outgoing, exc) if isinstance(exc, kinds) else None
 
 
-def _is_aiohttp_or_timeout(exc: BaseException, cause: BaseException | None) -> bool:
+def _is_about_the_request(exc: BaseException) -> bool:
     """Tell a failure of the request itself from one of the token's refresh, which google-auth wraps alike."""
-    import google.auth.exceptions as auth_errors
+    import aiohttp
+    from google.auth.exceptions import ResponseError, TimeoutError  # noqa: A004 - google-auth's own
 
-    return _is_aiohttp(cause) or isinstance(exc, (auth_errors.TimeoutError, auth_errors.ResponseError))
+    return isinstance(exc.__cause__, aiohttp.ClientError) or isinstance(exc, (TimeoutError, ResponseError))
 
 
-def _credentials_failure(outgoing: Outgoing, exc: Any) -> Exception:
+def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
     """Map a refresh that failed: the request itself was never sent, or was answered 401."""
-    what = f"Could not {outgoing.operation} {outgoing.target}: the credentials could not be refreshed"
-    if getattr(exc, "retryable", False) or type(exc).__name__ == "TransportError":
-        msg = f"{what} for now ({type(exc).__name__})."
-        return WorkflowsApiError(msg, retryable=True, unsent=True, execution_name=outgoing.execution_name)
-    return CredentialsError(
-        f"{what} ({type(exc).__name__}). Check the connection's key, identity and permissions; an anonymous "
-        f"connection only works with a service that asks for no credentials."
-    )
+    error = credentials_error(exc)
+    text = f"Could not {outgoing.operation} {outgoing.target}: {error}."
+    if is_transient(exc):
+        return WorkflowsApiError(text, retryable=True, unsent=True, execution_name=outgoing.execution_name)
+    return CredentialsError(text)
 
 
 def _no_answer(outgoing: Outgoing, exc: Exception) -> WorkflowsApiError:

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Turn an Airflow connection into settings: which connection types are taken, and what a missing one means.
+
+Shared by the sync and the async hook, so that both end up with the same identity.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_workflows.execution import WorkflowName
+from airflow_provider_workflows.settings import (
+    CONNECTION_TYPE,
+    DEFAULT_CONNECTION_ID,
+    ConnectionSettings,
+    settings_from_extra,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+log = logging.getLogger(__name__)
+
+GOOGLE_CONNECTION_TYPE = "google_cloud_platform"
+_ACCEPTED_TYPES = (CONNECTION_TYPE, GOOGLE_CONNECTION_TYPE)
+
+
+@dataclass(frozen=True)
+class ConnectionArguments:
+    """
+    Hold what a task says about its connection; everything that decides on identity and endpoint, in one place.
+
+    :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
+    :param impersonation_chain: account to impersonate, or several: delegates first, the target last. Wins over the
+        connection's.
+    :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's, which is ``v1`` unless it says otherwise.
+    :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    """
+
+    gcp_conn_id: str = DEFAULT_CONNECTION_ID
+    impersonation_chain: str | Sequence[str] | None = None
+    api_version: str | None = None
+    api_endpoint: str | None = None
+
+    def settings(self, connection: Connection | None) -> ConnectionSettings:
+        """
+        Combine the connection (``None``: the default one does not exist) with the task's own arguments.
+
+        :raises ValueError: for another connection type, and for fields that cannot be honoured.
+        """
+        if connection is None:
+            log.info("Connection %r does not exist: using Application Default Credentials.", self.gcp_conn_id)
+            settings = ConnectionSettings()
+        else:
+            if connection.conn_type not in _ACCEPTED_TYPES:
+                msg = (
+                    f"gcp_conn_id={self.gcp_conn_id!r} is a connection of type {connection.conn_type!r}; "
+                    f"one of {', '.join(_ACCEPTED_TYPES)} is needed."
+                )
+                raise ValueError(msg)
+            settings = settings_from_extra(_extra(connection))
+        return settings.override(
+            impersonation_chain=self.impersonation_chain,
+            api_version=self.api_version,
+            api_endpoint=self.api_endpoint,
+        )
+
+    def may_be_missing(self) -> bool:
+        """Tell whether this connection may be absent: only the default one, which nobody chose."""
+        return self.gcp_conn_id == DEFAULT_CONNECTION_ID
+
+
+def _extra(connection: Connection) -> dict[str, Any]:
+    """Decode the extra by hand: ``extra_dejson`` makes a blocking call that an event loop must not make."""
+    if not connection.extra:
+        return {}
+    try:
+        extra = json.loads(connection.extra)
+    except ValueError:
+        msg = f"The extra of connection {connection.conn_id!r} is not valid JSON."
+        raise ValueError(msg) from None
+    if not isinstance(extra, dict):
+        msg = f"The extra of connection {connection.conn_id!r} must be a JSON object."
+        raise ValueError(msg)  # noqa: TRY004 - bad input is a ValueError throughout
+    return extra
+
+
+def workflow_name(
+    workflow_id: str, location: str | None, project_id: str | None, settings: ConnectionSettings, project: str | None
+) -> WorkflowName:
+    """
+    Name a workflow from a task's arguments, with the connection's project and location where a task says none.
+
+    :raises ValueError: naming the parameter that is missing or not an id.
+    """
+    project_id = project_id or settings.project or project
+    location = location or settings.location
+    if not project_id:
+        msg = "project_id is missing: pass project_id=, or set the connection's project."
+        raise ValueError(msg)
+    if not location:
+        msg = "location is missing: pass location= (us-central1, for example), or set the connection's location."
+        raise ValueError(msg)
+    return WorkflowName(project_id, location, workflow_id)

@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Talk to the Workflow Executions API with an Airflow connection: the sync hook and its async twin.
+
+API reference: https://cloud.google.com/workflows/docs/reference/executions/rest/v1/projects.locations.workflows.executions
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    Execution,
+    ExecutionName,
+    Verdict,
+    WorkflowName,
+    check_json_text,
+    classify,
+    encode_json,
+    execution_error,
+)
+from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.retrying import RetryPolicy
+from airflow_provider_workflows.settings import CONNECTION_TYPE, DEFAULT_CONNECTION_ID, ConnectionSettings
+from airflow_provider_workflows.waiting import check_interval, wait_for_end
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from airflow_provider_workflows.client import AsyncWorkflowsClient, WorkflowsClient
+    from airflow_provider_workflows.credentials import Resolved
+
+#: Connections of one async hook: as many requests may be in flight.
+ASYNC_CONNECTIONS = 16
+
+
+def create_body(
+    argument: Any = None, labels: Mapping[str, str] | None = None, execution: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """
+    Make the body of a create from what users pass.
+
+    :param argument: any JSON value; ``None`` leaves the field out, which the service takes as ``null``.
+    :param labels: labels of the execution (v1).
+    :param execution: further Execution fields; its ``argument`` may be a JSON value or JSON *text*.
+    :raises ValueError: for values that are not JSON, and for a field that is given twice.
+    """
+    body = dict(execution or {})
+    for name, value in (("argument", argument), ("labels", labels)):
+        if value is not None and name in body:
+            msg = f"{name} is given twice: as {name}= and in execution[{name!r}]. Keep one."
+            raise ValueError(msg)
+    if argument is not None:
+        body["argument"] = encode_json(argument)
+    elif isinstance(body.get("argument"), str):
+        body["argument"] = check_json_text(body["argument"], "execution['argument']")
+    elif "argument" in body:
+        body["argument"] = encode_json(body["argument"], "execution['argument']")
+    if labels:
+        body["labels"] = dict(labels)
+    return body
+
+
+class _HookBase(BaseHook):
+    """
+    Hold what both hooks share: the arguments, the connection's settings and the credentials.
+
+    :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
+        When the default one does not exist, Application Default Credentials are used.
+    :param impersonation_chain: account to impersonate, or several: delegates first, the target last.
+    :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
+    :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    :param clock: where waiting and retrying happen.
+    """
+
+    conn_name_attr = "gcp_conn_id"
+    default_conn_name = DEFAULT_CONNECTION_ID
+    conn_type = CONNECTION_TYPE
+    hook_name = "Google Cloud Workflows"
+
+    def __init__(
+        self,
+        gcp_conn_id: str = DEFAULT_CONNECTION_ID,
+        impersonation_chain: str | Sequence[str] | None = None,
+        api_version: str | None = None,
+        api_endpoint: str | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__()
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.api_version = api_version
+        self.api_endpoint = api_endpoint
+        self.clock = clock
+        self._settings: ConnectionSettings | None = None
+        self._resolved: Resolved | None = None
+
+    @property
+    def _arguments(self) -> ConnectionArguments:
+        return ConnectionArguments(self.gcp_conn_id, self.impersonation_chain, self.api_version, self.api_endpoint)
+
+    def _retry(self, settings: ConnectionSettings) -> RetryPolicy:
+        return RetryPolicy(settings.num_retries, self.clock)
+
+
+class WorkflowExecutionsHook(_HookBase):
+    """
+    Create, get, list, cancel and wait for executions.
+
+    Opens nothing until the first call; :meth:`close` or the context manager releases the connections. Not for
+    several threads at once. Methods take ``workflow_id``, ``location`` and ``project_id``, the latter two from the
+    connection unless given.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._client: WorkflowsClient | None = None
+        self._session: Any = None
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's fields for Airflow 2; Airflow 3 reads the provider info."""
+        from airflow_provider_workflows.hooks.connection_form import connection_form_widgets
+
+        return connection_form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return which standard fields the form hides in Airflow 2."""
+        from airflow_provider_workflows.hooks.connection_form import ui_field_behaviour
+
+        return ui_field_behaviour()
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """Return the connection's settings with this hook's own arguments in them."""
+        if self._settings is None:
+            arguments = self._arguments
+            try:
+                connection = self.get_connection(self.gcp_conn_id)
+            except AirflowNotFoundException:
+                if not arguments.may_be_missing():
+                    raise
+                connection = None
+            self._settings = arguments.settings(connection)
+        return self._settings
+
+    @property
+    def client(self) -> WorkflowsClient:
+        """Return the client, made at the first use: reads the connection, the credentials and the API's document."""
+        if self._client is None:
+            from airflow_provider_workflows.client import ExecutionsApi, WorkflowsClient
+
+            settings = self.settings
+            api = ExecutionsApi(settings.api_version, settings.api_endpoint)
+            self._client = WorkflowsClient(
+                api, self._open_session(), timeout=settings.timeout, retry=self._retry(settings)
+            )
+        return self._client
+
+    def _open_session(self) -> Any:
+        from airflow_provider_workflows.credentials import load_credentials, make_session
+
+        if self._session is None:
+            self._resolved = load_credentials(self.settings)
+            self._session = make_session(self._resolved.credentials, timeout=self.settings.timeout)
+        return self._session
+
+    def workflow(self, workflow_id: str, location: str | None = None, project_id: str | None = None) -> WorkflowName:
+        """
+        Name a workflow, with the connection's project and location where none is given.
+
+        :raises ValueError: naming the parameter that is missing or not an id.
+        """
+        project = None
+        if not (project_id or self.settings.project):
+            self._open_session()
+            project = self._resolved.project if self._resolved else None
+        return workflow_name(workflow_id, location, project_id, self.settings, project)
+
+    def execution(
+        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+    ) -> ExecutionName:
+        """Name an execution; see :meth:`workflow`."""
+        return self.workflow(workflow_id, location, project_id).execution(execution_id)
+
+    def create_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        argument: Any = None,
+        labels: Mapping[str, str] | None = None,
+        execution: Mapping[str, Any] | None = None,
+    ) -> Execution:
+        """
+        Create an execution of the latest revision of a workflow, with exactly one POST.
+
+        Repeated only where the first surely had no effect: 429, and a connection that was never made.
+
+        :param argument: any JSON value, sent as JSON; ``None`` sends none.
+        :param labels: labels of the execution (v1 only).
+        :param execution: further Execution fields, such as ``callLogLevel``; its ``argument`` may be JSON text.
+        :return: the Execution as created, usually ACTIVE, or QUEUED when the quota of executions is used up.
+        :raises ValueError: for what is not JSON, and fields and values that the API version does not have.
+        :raises AmbiguousCreate: where the answer got lost: an execution may exist.
+        :raises WorkflowsApiError: where the service refuses.
+        """
+        workflow = self.workflow(workflow_id, location, project_id)
+        return self.client.create(workflow, create_body(argument, labels, execution))
+
+    def get_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        view: str = "FULL",
+    ) -> Execution:
+        """
+        Get an execution.
+
+        :param view: ``FULL``, or ``BASIC`` without argument, result, error, status and labels.
+        :raises ExecutionNotFound: where it does not exist.
+        """
+        return self.client.get(self.execution(workflow_id, execution_id, location, project_id), view)
+
+    def list_executions(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        view: str = "BASIC",
+        filter: str | None = None,  # noqa: A002 - the API's own name
+        order_by: str | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Execution]:
+        """
+        List executions over all pages, newest first; pages are fetched as they are consumed.
+
+        :param filter: for example ``state="SUCCEEDED"`` (v1 only).
+        :param order_by: for example ``startTime desc`` (v1 only).
+        :param page_size: executions per request; the largest that the version and view allow unless given.
+        :param limit: stop after so many.
+        """
+        workflow = self.workflow(workflow_id, location, project_id)
+        return self.client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
+
+    def cancel_execution(
+        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+    ) -> Execution:
+        """
+        Cancel an execution; one that is already over is no error and is returned as it ended.
+
+        The answer to a cancel may still say ACTIVE: whether the service waits is not documented.
+        """
+        return self.client.cancel(self.execution(workflow_id, execution_id, location, project_id))
+
+    def wait_for_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        poll_interval: float = 10.0,
+        timeout: float | None = None,
+        success_states: Collection[str] = SUCCESS_STATES,
+        failure_states: Collection[str] = FAILURE_STATES,
+    ) -> Execution:
+        """
+        Wait, blocking, until an execution has ended well; passing errors do not end the waiting.
+
+        :param poll_interval: seconds between two looks (BASIC gets), give or take a tenth.
+        :param timeout: seconds after which to give up; ``None`` waits for as long as the execution takes.
+        :return: the FULL Execution.
+        :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.
+        :raises ExecutionTimeout: after ``timeout``; the execution goes on.
+        """
+        name = self.execution(workflow_id, execution_id, location, project_id)
+        deadline = None if timeout is None else self.clock.time() + timeout
+        self.wait_until_ended(
+            name,
+            poll_interval=poll_interval,
+            deadline=deadline,
+            success_states=success_states,
+            failure_states=failure_states,
+        )
+        ended = self.client.get(name)
+        if classify(ended.get("state"), success_states, failure_states) is Verdict.FAILED:
+            raise execution_error(ended, name)
+        return ended
+
+    def wait_until_ended(
+        self,
+        name: ExecutionName,
+        *,
+        poll_interval: float,
+        deadline: float | None = None,
+        success_states: Collection[str] = SUCCESS_STATES,
+        failure_states: Collection[str] = FAILURE_STATES,
+    ) -> Execution:
+        """Wait until an execution is in one of the states, whichever; ``deadline`` is in epoch seconds."""
+        looker = self.client.without_retries()
+        return wait_for_end(
+            lambda: looker.get(name, "BASIC"),
+            name,
+            clock=self.clock,
+            log=self.log,
+            poll_interval=check_interval(poll_interval),
+            deadline=deadline,
+            success_states=success_states,
+            failure_states=failure_states,
+        )
+
+    def get_conn(self) -> Any:
+        """
+        Return google-api-python-client's resource of the API, for calls that this hook does not wrap.
+
+        Its requests go through the hook's session, so ``execute()`` sends a create once even when the connection
+        drops. Pass no ``num_retries`` to a create.
+        """
+        from airflow_provider_workflows.client import SessionHttp, build_resource
+
+        settings = self.settings
+        return build_resource(
+            settings.api_version, settings.api_endpoint, SessionHttp(self._open_session(), settings.timeout)
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Try the connection: get a token, and where it has a project and location, ask the API something harmless.
+
+        :return: whether it works, and a text for the form.
+        """
+        from airflow_provider_workflows.exceptions import ExecutionNotFound, WorkflowsError
+
+        try:
+            settings = self.settings
+            if not settings.location:
+                self._open_session()
+                return True, "The credentials were loaded. Set project and location to have the API asked as well."
+            # No method of this API works without a workflow, so a 404 for one that nobody has is an answer, too.
+            name = self.workflow("airflow-connection-test")
+            with contextlib.suppress(ExecutionNotFound):
+                next(self.client.list(name, limit=1), None)
+        except (ValueError, WorkflowsError) as exc:
+            return False, str(exc)
+        return True, f"The API answers for project {name.project} in {name.location}."
+
+    def close(self) -> None:
+        """Close the connections; the hook opens new ones when it is used again."""
+        if self._session is not None:
+            self._session.close()
+        self._client = self._session = self._resolved = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class WorkflowExecutionsAsyncHook(_HookBase):
+    """
+    Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
+
+    Connection and credentials are read in a thread. Belongs to the event loop it was first used on. Close it with
+    ``await hook.close()`` or ``async with``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._client: AsyncWorkflowsClient | None = None
+        self._session: Any = None
+        self._opening: asyncio.Lock | None = None
+
+    async def get_settings(self) -> ConnectionSettings:
+        """Return the connection's settings with this hook's own arguments in them."""
+        if self._settings is None:
+            self._settings = await read_settings(self._arguments)
+        return self._settings
+
+    async def get_client(self) -> AsyncWorkflowsClient:
+        """Return the client, made at the first use, its slow parts in a thread."""
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._client is None:
+                await self._open()
+        assert self._client is not None  # noqa: S101 - for the type checker
+        return self._client
+
+    async def _open(self) -> None:
+        from airflow_provider_workflows.client import AsyncWorkflowsClient
+        from airflow_provider_workflows.credentials import make_async_session
+
+        settings = await self.get_settings()
+        api, resolved = await asyncio.to_thread(_load, settings)
+        self._resolved = resolved
+        self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
+        self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
+
+    async def workflow(
+        self, workflow_id: str, location: str | None = None, project_id: str | None = None
+    ) -> WorkflowName:
+        """Name a workflow; see :meth:`WorkflowExecutionsHook.workflow`."""
+        settings = await self.get_settings()
+        project = None
+        if not (project_id or settings.project):
+            await self.get_client()
+            project = self._resolved.project if self._resolved else None
+        return workflow_name(workflow_id, location, project_id, settings, project)
+
+    async def execution(
+        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+    ) -> ExecutionName:
+        """Name an execution; see :meth:`workflow`."""
+        return (await self.workflow(workflow_id, location, project_id)).execution(execution_id)
+
+    async def create_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        argument: Any = None,
+        labels: Mapping[str, str] | None = None,
+        execution: Mapping[str, Any] | None = None,
+    ) -> Execution:
+        """Create an execution; see :meth:`WorkflowExecutionsHook.create_execution`."""
+        workflow = await self.workflow(workflow_id, location, project_id)
+        return await (await self.get_client()).create(workflow, create_body(argument, labels, execution))
+
+    async def get_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        view: str = "FULL",
+    ) -> Execution:
+        """Get an execution; see :meth:`WorkflowExecutionsHook.get_execution`."""
+        name = await self.execution(workflow_id, execution_id, location, project_id)
+        return await (await self.get_client()).get(name, view)
+
+    async def list_executions(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        view: str = "BASIC",
+        filter: str | None = None,  # noqa: A002 - the API's own name
+        order_by: str | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Execution]:
+        """List executions; see :meth:`WorkflowExecutionsHook.list_executions`."""
+        workflow = await self.workflow(workflow_id, location, project_id)
+        client = await self.get_client()
+        pages = client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
+        async for execution in pages:
+            yield execution
+
+    async def cancel_execution(
+        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+    ) -> Execution:
+        """Cancel an execution; see :meth:`WorkflowExecutionsHook.cancel_execution`."""
+        name = await self.execution(workflow_id, execution_id, location, project_id)
+        return await (await self.get_client()).cancel(name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session, self._client, self._resolved = self._session, None, None, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
+    """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
+    from airflow_provider_workflows.client import ExecutionsApi
+    from airflow_provider_workflows.credentials import load_credentials
+
+    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
+
+
+async def read_settings(arguments: ConnectionArguments) -> ConnectionSettings:
+    """Read a connection without blocking the event loop, on every supported Airflow."""
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    try:
+        connection = await get_async_connection(arguments.gcp_conn_id)
+    except AirflowNotFoundException:
+        if not arguments.may_be_missing():
+            raise
+        connection = None
+    return arguments.settings(connection)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Say once what every operator and the sensor have: the workflow, the connection, and how an execution is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_workflows.execution import Execution, ExecutionName, result_of
+from airflow_provider_workflows.links.executions import push_links
+from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
+
+
+class WorkflowsBaseOperator(BaseOperator):
+    """
+    Take the parameters that all operators of this package share.
+
+    :param workflow_id: the workflow's id, not its whole resource name. (templated)
+    :param location: its region, ``us-central1`` for example; the connection's unless given. (templated)
+    :param project_id: its project, id or number; the connection's unless given. (templated)
+    :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
+        (templated)
+    :param impersonation_chain: service account to impersonate, or several: delegates first, the target last.
+        (templated)
+    :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's, which is ``v1`` unless it says otherwise.
+    :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    """
+
+    template_fields: Sequence[str] = (
+        "workflow_id",
+        "location",
+        "project_id",
+        "gcp_conn_id",
+        "impersonation_chain",
+        "api_version",
+        "api_endpoint",
+    )
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        gcp_conn_id: str = DEFAULT_CONNECTION_ID,
+        impersonation_chain: str | Sequence[str] | None = None,
+        api_version: str | None = None,
+        api_endpoint: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.workflow_id = workflow_id
+        self.location = location
+        self.project_id = project_id
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.api_version = api_version
+        self.api_endpoint = api_endpoint
+
+    @cached_property
+    def hook(self) -> WorkflowExecutionsHook:
+        """Return the hook; imported here, because a DAG file is parsed far more often than a task is executed."""
+        from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
+
+        return WorkflowExecutionsHook(self.gcp_conn_id, self.impersonation_chain, self.api_version, self.api_endpoint)
+
+    def execution_name(self, execution_id: str) -> ExecutionName:
+        """
+        Name an execution of this task's workflow.
+
+        :raises ValueError: naming the parameter that is missing or not an id.
+        """
+        return self.hook.execution(self.workflow_id, execution_id, self.location, self.project_id)
+
+    def announce(self, context: Context, name: ExecutionName) -> None:
+        """Store the execution's id, name and links as XComs, so that they outlive whatever happens next."""
+        ti: Any = context["ti"]
+        ti.xcom_push(key="execution_id", value=name.execution_id)
+        ti.xcom_push(key="execution_name", value=str(name))
+        push_links(context, name)
+
+    def push_result(self, context: Context, execution: Execution) -> None:
+        """Store the decoded result of an execution that succeeded."""
+        ti: Any = context["ti"]
+        ti.xcom_push(key="result", value=result_of(execution))

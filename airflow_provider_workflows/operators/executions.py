@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Create, cancel, get and list executions of a workflow.
+
+API reference: https://cloud.google.com/workflows/docs/reference/executions/rest/v1/projects.locations.workflows.executions
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_workflows.execution import Execution, ExecutionName, parse_time, started_at
+from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink, push_workflow_link
+from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
+from airflow_provider_workflows.operators.waiting import WaitsForExecution
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+_LINKS = (WorkflowExecutionLink(), WorkflowLink())
+
+
+class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator):
+    """
+    Create an execution of the latest revision of a workflow, and wait for it if asked to.
+
+    Returns the Execution resource. The XComs ``execution_id`` and ``execution_name`` exist as soon as the execution
+    does, and ``result`` (decoded JSON) when it SUCCEEDED under ``wait_for_completion``. All of it is the same
+    whether the waiting happens in the worker or in the triggerer.
+
+    :param argument: any JSON value, sent as JSON: dict, list, str, number, bool. ``None`` sends no argument. A
+        string is sent as a JSON *string*; JSON text goes into ``execution={"argument": …}``. (templated)
+    :param execution: further fields of the Execution, ``{"callLogLevel": "LOG_ERRORS_ONLY"}`` for example. Its
+        ``argument`` may be a JSON value or JSON text. (templated)
+    :param labels: labels of the execution, v1 only: at most 64, lowercase. (templated)
+    :param wait_for_completion: wait until the execution has ended, and fail when it did not succeed.
+    :param deferrable: wait in the triggerer, without a worker; says where to wait, never whether.
+    :param poll_interval: seconds between two looks, give or take a tenth.
+    :param cancel_on_kill: cancel the execution when the task is killed (cleared, marked failed or successful).
+    :param durable: never start a second execution for the same try of the task, whatever breaks.
+    :raises ValueError: before any request, for an argument that is not JSON and for ids and labels that cannot be.
+    :raises ExecutionFailed: with the service's message, the failing step and its line.
+    :raises AirflowFailException: from :class:`ExecutionCancelled`: it was stopped on purpose, so no retry.
+    """
+
+    template_fields: Sequence[str] = (
+        *WorkflowsBaseOperator.template_fields,
+        "argument",
+        "execution",
+        "labels",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"argument": "json", "execution": "json", "labels": "json"}
+    operator_extra_links = _LINKS
+
+    def __init__(
+        self,
+        *,
+        workflow_id: str,
+        argument: Any = None,
+        execution: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        wait_for_completion: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 10.0,
+        cancel_on_kill: bool = True,
+        durable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workflow_id=workflow_id, **kwargs)
+        self.argument = argument
+        self.execution = execution
+        self.labels = labels
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.cancel_on_kill = cancel_on_kill
+        self.durable = durable
+        self._name: ExecutionName | None = None
+
+    def execute(self, context: Context) -> Execution:
+        """Create the execution, and wait for it if asked to."""
+        if self.wait_for_completion:
+            self.check_interval()
+        created = self.hook.create_execution(
+            self.workflow_id,
+            self.location,
+            self.project_id,
+            argument=self.argument,
+            labels=self.labels,
+            execution=self.execution,
+        )
+        name = self.name_of(created)
+        self._name = name
+        self.announce(context, name)
+        self.log.info("Created %s.", name)
+        return self.wait(context, name) if self.wait_for_completion else created
+
+    def on_kill(self) -> None:
+        """Cancel the execution that this task waits for."""
+        if self._name is not None and self.cancel_on_kill:
+            self.log.info("The task was killed: cancelling %s.", self._name)
+            self.hook.client.cancel(self._name)
+
+
+class WorkflowsCancelExecutionOperator(WorkflowsBaseOperator):
+    """
+    Cancel an execution; one that is already over is no error.
+
+    Returns the Execution, as the service shows it right after the cancel.
+
+    :param execution_id: the execution. (templated)
+    """
+
+    template_fields: Sequence[str] = (*WorkflowsBaseOperator.template_fields, "execution_id")
+    operator_extra_links = _LINKS
+
+    def __init__(self, *, workflow_id: str, execution_id: str, **kwargs: Any) -> None:
+        super().__init__(workflow_id=workflow_id, **kwargs)
+        self.execution_id = execution_id
+
+    def execute(self, context: Context) -> Execution:
+        """Cancel the execution."""
+        name = self.execution_name(self.execution_id)
+        self.announce(context, name)
+        execution = self.hook.client.cancel(name)
+        self.log.info("Asked to cancel %s; it is %s.", name, execution.get("state"))
+        return execution
+
+
+class WorkflowsGetExecutionOperator(WorkflowsBaseOperator):
+    """
+    Get an execution and return it.
+
+    :param execution_id: the execution. (templated)
+    :param view: ``FULL``, or ``BASIC`` without argument, result, error, status and labels. (templated)
+    """
+
+    template_fields: Sequence[str] = (*WorkflowsBaseOperator.template_fields, "execution_id", "view")
+    operator_extra_links = _LINKS
+
+    def __init__(self, *, workflow_id: str, execution_id: str, view: str = "FULL", **kwargs: Any) -> None:
+        super().__init__(workflow_id=workflow_id, **kwargs)
+        self.execution_id = execution_id
+        self.view = view
+
+    def execute(self, context: Context) -> Execution:
+        """Get the execution."""
+        name = self.execution_name(self.execution_id)
+        self.announce(context, name)
+        return self.hook.client.get(name, self.view)
+
+
+class WorkflowsListExecutionsOperator(WorkflowsBaseOperator):
+    """
+    List executions of a workflow, newest first, and return them as a list.
+
+    :param view: ``BASIC``, or ``FULL`` with argument, result and labels (100 a page). (templated)
+    :param filter: for example ``state="SUCCEEDED"``, v1 only. (templated)
+    :param order_by: for example ``startTime desc``, v1 only. (templated)
+    :param limit: at most so many; ``None`` for all.
+    :param start_date_filter: only executions that started at this time or later: a datetime with a time zone, or an
+        ISO 8601 text. Works on both API versions: the newest come first, so listing stops at the first older one.
+        (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        *WorkflowsBaseOperator.template_fields,
+        "view",
+        "filter",
+        "order_by",
+        "start_date_filter",
+    )
+    operator_extra_links = (WorkflowLink(),)
+
+    def __init__(
+        self,
+        *,
+        workflow_id: str,
+        view: str = "BASIC",
+        filter: str | None = None,  # noqa: A002 - the API's own name
+        order_by: str | None = None,
+        limit: int | None = None,
+        start_date_filter: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workflow_id=workflow_id, **kwargs)
+        self.view = view
+        self.filter = filter
+        self.order_by = order_by
+        self.limit = limit
+        self.start_date_filter = start_date_filter
+
+    def execute(self, context: Context) -> list[Execution]:
+        """List the executions."""
+        since = parse_time(self.start_date_filter, "start_date_filter")
+        workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
+        push_workflow_link(context, workflow)
+        query: dict[str, Any] = {"view": self.view, "filter": self.filter, "order_by": self.order_by}
+        if since is None:
+            return list(self.hook.client.list(workflow, limit=self.limit, **query))
+        return self._since(since, self.hook.client.list(workflow, **query))
+
+    def _since(self, since: datetime, executions: Iterator[Execution]) -> list[Execution]:
+        """Keep what started since then; in the default order, newest first, the first older one is the last to read."""
+        keep = filter if self.order_by else itertools.takewhile
+        return list(itertools.islice(keep(lambda each: started_at(each) >= since, executions), self.limit))

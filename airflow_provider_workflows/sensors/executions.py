@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wait for an execution that something else started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.execution import FAILURE_STATES, SUCCESS_STATES, Execution, ExecutionName, Verdict
+from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
+from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
+from airflow_provider_workflows.operators.waiting import WaitsForExecution
+from airflow_provider_workflows.waiting import StateLog, check_interval, is_passing, timed_out
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_workflows.triggers.executions import EventPayload
+
+
+class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
+    """
+    Wait until an execution is in a state that counts as success, and return the Execution.
+
+    Poking, rescheduling and deferring all return the same: the FULL Execution, and the XCom ``result``. Passing
+    errors of the service never fail the sensor before its ``timeout``. It never cancels the execution: that belongs
+    to whoever started it.
+
+    :param execution_id: the execution. (templated)
+    :param success_states: states that count as success, ``{"SUCCEEDED"}`` unless given.
+    :param failure_states: states that fail the task; every other end of an execution fails it, too.
+    :param deferrable: wait in the triggerer, without a worker.
+    :param poke_interval: seconds between two looks.
+    :param timeout: seconds from the start of waiting, over deferrals and reschedules.
+    :param soft_fail: skip the task on timeout and when the execution was cancelled; errors of the API and failed
+        executions still fail it, as in every sensor.
+    :raises AirflowSensorTimeout: after ``timeout``.
+    :raises ExecutionFailed: with the service's message, the failing step and its line.
+    :raises AirflowFailException: from :class:`ExecutionCancelled`.
+    """
+
+    template_fields: Sequence[str] = (*WorkflowsBaseOperator.template_fields, "execution_id")
+    operator_extra_links = (WorkflowExecutionLink(), WorkflowLink())
+
+    def __init__(
+        self,
+        *,
+        workflow_id: str,
+        execution_id: str,
+        success_states: Collection[str] = SUCCESS_STATES,
+        failure_states: Collection[str] = FAILURE_STATES,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workflow_id=workflow_id, **kwargs)
+        self.execution_id = execution_id
+        self.success_states = success_states
+        self.failure_states = failure_states
+        self.deferrable = deferrable
+
+    def check_interval(self) -> float:
+        """Return the sensor's own interval."""
+        return check_interval(self.poke_interval, "poke_interval")
+
+    def execute(self, context: Context) -> Any:
+        """Wait: deferred where asked to, else by poking."""
+        name = self.execution_name(self.execution_id)
+        self.announce(context, name)
+        self._states = StateLog(str(name), self.log)
+        if not self.deferrable:
+            return super().execute(context)
+        return self._skipping(self.wait, context, name, self.hook.clock.time() + self.timeout)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once; an execution that has ended badly raises."""
+        name = self.execution_name(self.execution_id)
+        try:
+            execution = self.hook.client.without_retries().get(name, "BASIC")
+        except WorkflowsApiError as exc:
+            if not is_passing(exc, waited=float("inf")):
+                raise
+            self.log.warning("A look at %s failed and will be repeated: %s", name, exc)
+            return PokeReturnValue(is_done=False)
+        self._states.saw(execution.get("state"))
+        if self.verdict(execution) is Verdict.WAITING:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self.finish(context, name, self.hook.client.get(name)))
+
+    def execute_complete(self, context: Context, event: EventPayload) -> Execution:
+        """Go on after the trigger's event, with the outcome that poking would have had."""
+        return self._skipping(super().execute_complete, context, event)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Resume without the base sensor's handling of ``soft_fail``.
+
+        On resuming, that turns any Airflow error into a skip, a missing connection or a crashed trigger among them;
+        poking does not, and neither does this.
+        """
+        return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+
+    def deadline_passed(self, name: ExecutionName, execution: Execution) -> Execution:
+        """Fail as sensors do; the execution goes on."""
+        error = timed_out(name, execution.get("state"))
+        raise AirflowSensorTimeout(str(error)) from error
+
+    def _skipping(self, wait: Callable[..., Execution], *args: Any) -> Execution:
+        """Skip for what poking skips: ``soft_fail`` for timeouts and cancellations, ``never_fail`` for everything."""
+        try:
+            return wait(*args)
+        except AirflowSkipException:
+            raise
+        except Exception as exc:
+            ended_badly = isinstance(exc, (AirflowSensorTimeout, AirflowFailException))
+            if self.never_fail or (self.soft_fail and ended_badly):
+                self.log.exception("Skipping, because soft_fail or never_fail is set.")
+                raise AirflowSkipException(str(exc)) from exc
+            raise

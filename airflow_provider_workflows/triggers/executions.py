@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Wait for an execution in the triggerer.
+
+The trigger's arguments and its event are stored in Airflow's database, so they hold names, ids and numbers only:
+never the execution's argument, its result or a credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from airflow.providers.common.compat.sdk import AirflowException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.exceptions import WorkflowsError
+from airflow_provider_workflows.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    ExecutionName,
+    Verdict,
+    WorkflowName,
+    classify,
+)
+from airflow_provider_workflows.hooks.connection import ConnectionArguments
+from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.client import AsyncWorkflowsClient
+
+Status = Literal["success", "failed", "timeout", "error"]
+
+
+class EventPayload(TypedDict):
+    """
+    Describe the one event of the trigger.
+
+    ``status`` is ``success`` or ``failed`` for an execution that has ended, ``timeout`` at the deadline, ``error``
+    when a look failed for a lasting reason. ``state`` is the last one seen.
+    """
+
+    status: Status
+    state: str | None
+    execution_name: str
+    message: str
+
+
+class WorkflowExecutionTrigger(BaseTrigger):
+    """
+    Fire once, when the execution has ended, the deadline has passed or looking at it has become hopeless.
+
+    Passing errors (429, server errors, broken connections, an expired token) never end it before its deadline.
+
+    :param project_id: the project as it was requested (id or number).
+    :param location: the workflow's region.
+    :param workflow_id: the workflow.
+    :param execution_id: the execution.
+    :param gcp_conn_id: the Airflow connection.
+    :param impersonation_chain: as in the operators.
+    :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
+    :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    :param poll_interval: seconds between looks, give or take a tenth.
+    :param deadline: epoch seconds, so that it means the same after a move to another triggerer; ``None`` for none.
+    :param cancel_on_kill: cancel the execution when a user kills the deferred task.
+    :param success_states: states that count as success.
+    :param failure_states: states that count as failure; every other end does, too.
+    """
+
+    def __init__(
+        self,
+        project_id: str,
+        location: str,
+        workflow_id: str,
+        execution_id: str,
+        gcp_conn_id: str = DEFAULT_CONNECTION_ID,
+        impersonation_chain: str | Sequence[str] | None = None,
+        api_version: str | None = None,
+        api_endpoint: str | None = None,
+        poll_interval: float = 10.0,
+        deadline: float | None = None,
+        cancel_on_kill: bool = True,
+        success_states: Collection[str] = SUCCESS_STATES,
+        failure_states: Collection[str] = FAILURE_STATES,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.project_id = project_id
+        self.location = location
+        self.workflow_id = workflow_id
+        self.execution_id = execution_id
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.api_version = api_version
+        self.api_endpoint = api_endpoint
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.cancel_on_kill = cancel_on_kill
+        self.success_states = success_states
+        self.failure_states = failure_states
+        self.clock: Clock = SYSTEM_CLOCK
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what rebuilds this trigger."""
+        chain = self.impersonation_chain
+        return (
+            "airflow_provider_workflows.triggers.executions.WorkflowExecutionTrigger",
+            {
+                "project_id": self.project_id,
+                "location": self.location,
+                "workflow_id": self.workflow_id,
+                "execution_id": self.execution_id,
+                "gcp_conn_id": self.gcp_conn_id,
+                "impersonation_chain": chain if chain is None or isinstance(chain, str) else list(chain),
+                "api_version": self.api_version,
+                "api_endpoint": self.api_endpoint,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+                "cancel_on_kill": self.cancel_on_kill,
+                "success_states": sorted(self.success_states),
+                "failure_states": sorted(self.failure_states),
+            },
+        )
+
+    @property
+    def execution_name(self) -> ExecutionName:
+        """Return the name of the execution waited for."""
+        return ExecutionName(WorkflowName(self.project_id, self.location, self.workflow_id), self.execution_id)
+
+    @property
+    def _connection(self) -> ConnectionArguments:
+        chain = self.impersonation_chain
+        hashable = chain if chain is None or isinstance(chain, str) else tuple(chain)
+        return ConnectionArguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the one event."""
+        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> EventPayload:
+        state: str | None = None
+
+        def remember(seen: str | None) -> None:
+            nonlocal state
+            state = seen
+
+        try:
+            name = self.execution_name
+            async with self._poller(name) as poller:
+                waiting = poller.wait_for_end(
+                    self.execution_id,
+                    poll_interval=self.poll_interval,
+                    success_states=self.success_states,
+                    failure_states=self.failure_states,
+                    log=self.log,
+                    on_state=remember,
+                )
+                left = None if self.deadline is None else max(0.0, self.deadline - self.clock.time())
+                ended = await asyncio.wait_for(waiting, left)
+        except asyncio.TimeoutError:
+            return self._payload("timeout", state, "the execution did not end before the deadline")
+        except (WorkflowsError, ValueError, AirflowException) as exc:
+            return self._payload("error", state, str(exc))
+        succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
+        return self._payload("success" if succeeded else "failed", ended, f"the execution is {ended}")
+
+    def _payload(self, status: Status, state: str | None, message: str) -> EventPayload:
+        name = f"projects/{self.project_id}/locations/{self.location}/workflows/{self.workflow_id}"
+        return {
+            "status": status,
+            "state": state,
+            "execution_name": f"{name}/executions/{self.execution_id}",
+            "message": message,
+        }
+
+    def _poller(self, name: ExecutionName) -> Any:
+        from airflow_provider_workflows.poller import shared_poller
+
+        connection = self._connection
+        return shared_poller(connection, name.workflow_name, lambda: open_client(connection), clock=self.clock)
+
+
+async def open_client(
+    connection: ConnectionArguments,
+) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
+    """Make a client for a poller, its slow parts in a thread; return it with what closes it."""
+    from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook
+
+    hook = WorkflowExecutionsAsyncHook(
+        connection.gcp_conn_id, connection.impersonation_chain, connection.api_version, connection.api_endpoint
+    )
+    return await hook.get_client(), hook.close

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Decide what to do after each look at an execution; worker, sensor and poller wait by the same rules.
+
+A look that failed for a passing reason never ends the waiting: only the deadline does. A look that failed for a
+lasting reason (403, a bad request) ends it at once, with one exception: an execution that was created a moment ago
+may not be found yet (nothing is documented about read-after-write), so a 404 is believed only after a grace period.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection
+from typing import Any
+
+from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
+from airflow_provider_workflows.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    Execution,
+    ExecutionName,
+    Verdict,
+    classify,
+    is_known,
+)
+from airflow_provider_workflows.retrying import backoff
+
+#: Seconds after the waiting began during which a 404 may mean "not visible yet".
+NOT_FOUND_GRACE = 30.0
+SHORTEST_INTERVAL = 0.1
+
+
+def check_interval(seconds: Any, parameter: str = "poll_interval") -> float:
+    """Return a number of seconds that one can wait; zero and less would be a busy loop."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        msg = f"{parameter} must be a number of seconds greater than 0, got {seconds!r}."
+        raise ValueError(msg)
+    return max(float(seconds), SHORTEST_INTERVAL)
+
+
+def jittered(interval: float, jitter: Callable[[], float] = random.random) -> float:
+    """Return between 0.9 and 1.1 intervals, so that waiters that began together spread out."""
+    return interval * (0.9 + 0.2 * jitter())
+
+
+def wait_after_error(error: Exception, failures: int, interval: float) -> float:
+    """Return the seconds until the next look: at least the interval, more after each failure in a row."""
+    asked = getattr(error, "retry_after", None) or 0.0
+    return max(asked, interval, backoff(failures))
+
+
+def is_passing(error: Exception, waited: float) -> bool:
+    """Tell whether a failed look is no reason to stop waiting, after ``waited`` seconds."""
+    if isinstance(error, ExecutionNotFound):
+        return waited < NOT_FOUND_GRACE
+    return isinstance(error, WorkflowsApiError) and error.retryable
+
+
+class StateLog:
+    """Log each change of an execution's state once, and warn once about a state nobody knows."""
+
+    def __init__(self, name: str, log: Any) -> None:
+        self._name = name
+        self._log = log
+        self._last: str | None = None
+
+    def saw(self, state: str | None) -> None:
+        """Take note of a state."""
+        if state == self._last:
+            return
+        if is_known(state):
+            self._log.info("%s is %s.", self._name, state)
+        else:
+            self._log.warning("%s is in the state %s, which is not known here; waiting on.", self._name, state)
+        self._last = state
+
+
+def timed_out(name: ExecutionName, state: str | None, what: str = "end") -> ExecutionTimeout:
+    """Make the exception for an execution that did not end in time; the caller raises it."""
+    message = f"{name} did not {what} before the deadline; its last state seen is {state or 'not known'}."
+    return ExecutionTimeout(message, execution_name=str(name), state=state)
+
+
+def wait_for_end(
+    look: Callable[[], Execution],
+    name: ExecutionName,
+    *,
+    clock: Clock,
+    log: Any,
+    poll_interval: float,
+    deadline: float | None = None,
+    success_states: Collection[str] = SUCCESS_STATES,
+    failure_states: Collection[str] = FAILURE_STATES,
+) -> Execution:
+    """
+    Look until the execution is in one of the states waited for; return it as last seen.
+
+    :param look: gets the execution once; its retries should be off, since this repeats anyway.
+    :param poll_interval: seconds between looks, give or take a tenth.
+    :param deadline: epoch seconds.
+    :raises ExecutionTimeout: at the deadline, after a last look.
+    :raises WorkflowsApiError: when a look failed for a lasting reason.
+    """
+    started = clock.monotonic()
+    states = StateLog(str(name), log)
+    state: str | None = None
+    failures = 0
+    while True:
+        try:
+            execution = look()
+            state, failures = execution.get("state"), 0
+            states.saw(state)
+            if classify(state, success_states, failure_states) is not Verdict.WAITING:
+                return execution
+            pause = jittered(poll_interval)
+        except WorkflowsApiError as exc:
+            if not is_passing(exc, clock.monotonic() - started):
+                raise
+            failures += 1
+            pause = wait_after_error(exc, failures, poll_interval)
+            log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
+        left = None if deadline is None else deadline - clock.time()
+        if left is not None and left <= 0:
+            raise timed_out(name, state)
+        clock.sleep(pause if left is None else min(pause, left))
