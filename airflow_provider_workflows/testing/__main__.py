@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from airflow_provider_workflows.testing.server import Emulator, serve
 from airflow_provider_workflows.testing.service import Settings
@@ -49,19 +49,19 @@ async def run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(emulator, port=options.port):
-        print("Emulator of the Workflow Executions API (this is not Google's service)", flush=True)
-        print(f"endpoint: {emulator.endpoint}", flush=True)
+        print("Emulator of the Workflow Executions API (this is not Google's service)", flush=True)  # noqa: T201 - its output
+        print(f"endpoint: {emulator.endpoint}", flush=True)  # noqa: T201
         await stop.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the emulator; return the exit status."""
     options = parse(arguments)
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))  # for --workflows, as `python -m` would have it
     try:
         asyncio.run(run(options))
     except OSError as error:
-        print(f"cannot serve on 127.0.0.1:{options.port}: {error}", file=sys.stderr)
+        print(f"cannot serve on 127.0.0.1:{options.port}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

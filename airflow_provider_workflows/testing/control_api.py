@@ -22,7 +22,8 @@ A wrong parameter answers 400 `{"error": {"message": …}}`. None of these is in
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -33,7 +34,17 @@ from airflow_provider_workflows.testing.errors import ApiError
 if TYPE_CHECKING:
     from airflow_provider_workflows.testing.server import Emulator
 
-Action = Callable[[web.Request, dict[str, Any]], Any]
+
+@dataclass(frozen=True)
+class ControlCall:
+    """A control request taken apart; `names` are the path's variables."""
+
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    body: dict[str, Any]
+
+
+Action = Callable[[ControlCall], Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -42,12 +53,12 @@ def add_control_routes(app: web.Application, emulator: Emulator) -> None:
     control = _ControlApi(emulator)
     for method, path, action in (
         ("POST", "/emulator/faults", control.add_fault),
-        ("DELETE", "/emulator/faults", lambda request, body: emulator.clear_faults()),
+        ("DELETE", "/emulator/faults", lambda _: emulator.clear_faults()),
         ("DELETE", "/emulator/faults/{number:[0-9]+}", control.remove_fault),
-        ("POST", "/emulator/release", lambda request, body: emulator.release()),
+        ("POST", "/emulator/release", lambda _: emulator.release()),
         ("GET", "/emulator/requests", control.requests),
-        ("DELETE", "/emulator/requests", lambda request, body: emulator.clear_requests()),
-        ("GET", "/emulator/counts", lambda request, body: emulator.counts()),
+        ("DELETE", "/emulator/requests", lambda _: emulator.clear_requests()),
+        ("GET", "/emulator/counts", lambda _: emulator.counts()),
         ("GET", "/emulator/executions", control.executions),
         ("POST", "/emulator/executions/{id:[^/:]+}:setState", control.set_state),
         ("DELETE", "/emulator/executions/{id:[^/:]+}", control.delete),
@@ -62,9 +73,7 @@ def _handler(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             body = await request.json() if request.can_read_body else {}
-            if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")
-            return web.json_response(action(request, body) or {})
+            return web.json_response(action(ControlCall(request.match_info, request.query, dict(body))) or {})
         except ApiError as error:
             return web.json_response(error.envelope(), status=error.code)
         except (KeyError, TypeError, ValueError) as error:
@@ -79,32 +88,32 @@ class _ControlApi:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
 
-    def add_fault(self, request: web.Request, body: dict[str, Any]) -> Any:
-        return {"fault": self._emulator.fail(**body).number}
+    def add_fault(self, call: ControlCall) -> Any:
+        return {"fault": self._emulator.fail(**call.body).number}
 
-    def remove_fault(self, request: web.Request, body: dict[str, Any]) -> Any:
-        self._emulator.faults.remove(int(request.match_info["number"]))
+    def remove_fault(self, call: ControlCall) -> Any:
+        self._emulator.faults.remove(int(call.names["number"]))
 
-    def requests(self, request: web.Request, body: dict[str, Any]) -> Any:
-        entries = self._emulator.log.entries(int(request.query.get("since", "0")))
+    def requests(self, call: ControlCall) -> Any:
+        entries = self._emulator.log.entries(int(call.query.get("since", "0")))
         return {"requests": [entry.to_json() for entry in entries]}
 
-    def executions(self, request: web.Request, body: dict[str, Any]) -> Any:
-        return {"executions": self._emulator.executions(request.query.get("workflow"))}
+    def executions(self, call: ControlCall) -> Any:
+        return {"executions": self._emulator.executions(call.query.get("workflow"))}
 
-    def set_state(self, request: web.Request, body: dict[str, Any]) -> Any:
-        self._emulator.set_state(request.match_info["id"], **body)
+    def set_state(self, call: ControlCall) -> Any:
+        self._emulator.set_state(call.names["id"], **call.body)
 
-    def delete(self, request: web.Request, body: dict[str, Any]) -> Any:
-        self._emulator.delete(request.match_info["id"])
+    def delete(self, call: ControlCall) -> Any:
+        self._emulator.delete(call.names["id"])
 
-    def add_executions(self, request: web.Request, body: dict[str, Any]) -> Any:
-        return {"ids": self._emulator.add_executions(request.match_info["workflow"], **body)}
+    def add_executions(self, call: ControlCall) -> Any:
+        return {"ids": self._emulator.add_executions(call.names["workflow"], **call.body)}
 
-    def start(self, request: web.Request, body: dict[str, Any]) -> Any:
-        return {"id": self._emulator.start(request.match_info["workflow"], **body)}
+    def start(self, call: ControlCall) -> Any:
+        return {"id": self._emulator.start(call.names["workflow"], **call.body)}
 
-    def advance(self, request: web.Request, body: dict[str, Any]) -> Any:
+    def advance(self, call: ControlCall) -> Any:
         if not isinstance(self._emulator.clock, ManualClock):
-            raise ValueError("the emulator does not run on a ManualClock")
-        self._emulator.clock.advance(float(body["seconds"]))
+            raise TypeError("the emulator does not run on a ManualClock")
+        self._emulator.clock.advance(float(call.body["seconds"]))

@@ -91,7 +91,8 @@ class Controls:
         """Return the FULL resources of all executions, or of one workflow's, oldest first."""
         with self.service.lock:
             now = self.service.settle()
-            found = [each for key, store in self.service.stores() if workflow in (None, key.workflow) for each in store]
+            stores = [store for key, store in self.service.stores() if workflow in (None, key.workflow)]
+            found = [execution for store in stores for execution in store]
             found.sort(key=lambda execution: execution.order)
             return [resources.full(execution, version, now) for execution in found]
 

@@ -27,8 +27,16 @@ from typing import Any, NamedTuple
 from airflow_provider_workflows.testing.errors import ApiError, invalid
 from airflow_provider_workflows.testing.execution import Execution
 
-Predicate = Callable[[Execution, int], bool]
-Getter = Callable[[Execution, int], Any]
+
+class Look(NamedTuple):
+    """An execution and the time (epoch ns) at which it is looked at."""
+
+    execution: Execution
+    now: int
+
+
+Predicate = Callable[[Look], bool]
+Getter = Callable[[Look], Any]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<punct>!=|<=|>=|[=<>:()])
@@ -46,37 +54,35 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([
 _ALIASES = {"executionID": "executionId", "workflowRevisionID": "workflowRevisionId"}
 
 
-def _started(execution: Execution, now: int) -> Any:
-    return execution.begun
-
-
-def _ended(execution: Execution, now: int) -> Any:
-    ended = execution.ended(now)
+def _ended(look: Look) -> Any:
+    ended = look.execution.ended(look.now)
     return ended.at if ended else None
 
 
-def _duration(execution: Execution, now: int) -> Any:
-    ended = execution.ended(now)
-    return ended.at - execution.begun if ended and execution.begun is not None else None
+def _duration(look: Look) -> Any:
+    ended, begun = look.execution.ended(look.now), look.execution.begun
+    return ended.at - begun if ended and begun is not None else None
 
 
-def _step_name(execution: Execution, now: int) -> Any:
-    step = execution.current_step(now)
+def _step_name(look: Look) -> Any:
+    step = look.execution.current_step(look.now)
     return step.name if step else None
 
 
+def _opted_out(look: Look) -> Any:
+    return "true" if look.execution.options.get("disableConcurrencyQuotaOverflowBuffering") else "false"
+
+
 FIELDS: dict[str, Getter] = {
-    "executionId": lambda execution, now: execution.id,
-    "state": lambda execution, now: execution.state(now),
-    "createTime": lambda execution, now: execution.created,
-    "startTime": _started,
+    "executionId": lambda look: look.execution.id,
+    "state": lambda look: look.execution.state(look.now),
+    "createTime": lambda look: look.execution.created,
+    "startTime": lambda look: look.execution.begun,
     "endTime": _ended,
     "duration": _duration,
-    "workflowRevisionId": lambda execution, now: execution.revision,
+    "workflowRevisionId": lambda look: look.execution.revision,
     "stepName": _step_name,
-    "disableConcurrencyQuotaOverflowBuffering": lambda execution, now: (
-        "true" if execution.options.get("disableConcurrencyQuotaOverflowBuffering") else "false"
-    ),
+    "disableConcurrencyQuotaOverflowBuffering": _opted_out,
 }
 ORDER_FIELDS = frozenset(FIELDS) - {"stepName", "disableConcurrencyQuotaOverflowBuffering"}
 
@@ -90,7 +96,7 @@ class Token(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse_filter(text: str, *, labels: bool = True) -> Predicate:
-    """Return a predicate on (execution, now in ns) for a filter.
+    """Return a predicate for a filter.
 
     :param labels: False refuses label comparisons, as a service that has another spelling would.
     :raises ApiError: 400, the text is not a filter that the emulator understands.
@@ -112,7 +118,7 @@ def _tokens(text: str) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
-            raise _bad(f"cannot read {text[position:position + 20]!r}")
+            raise _bad(f"cannot read {text[position : position + 20]!r}")
         tokens.append(Token(match.lastgroup, match.group(match.lastgroup)))
         position = match.end()
     return tokens
@@ -142,7 +148,7 @@ class _Parser:
             parts.append(self._factor())
         if len(parts) == 1:
             return parts[0]
-        return lambda execution, now: all(part(execution, now) for part in parts)
+        return lambda look: all(part(look) for part in parts)
 
     def _factor(self) -> Predicate:
         parts = [self._term()]
@@ -150,12 +156,12 @@ class _Parser:
             parts.append(self._term())
         if len(parts) == 1:
             return parts[0]
-        return lambda execution, now: any(part(execution, now) for part in parts)
+        return lambda look: any(part(look) for part in parts)
 
     def _term(self) -> Predicate:
         if self._take("word", "NOT", "-") or self._strip_minus():
             inner = self._simple()
-            return lambda execution, now: not inner(execution, now)
+            return lambda look: not inner(look)
         return self._simple()
 
     def _strip_minus(self) -> bool:
@@ -198,13 +204,13 @@ def _label_predicate(key: str, sign: str, literal: str, *, any_value: bool) -> P
     if not key:  # labels:k asks for the presence of a key
         if sign != ":":
             raise _bad("a label comparison names its key: labels.key")
-        return lambda execution, now: literal in execution.labels
+        return lambda look: literal in look.execution.labels
     if sign == ":" and any_value:
-        return lambda execution, now: key in execution.labels
+        return lambda look: key in look.execution.labels
     if sign in {"=", ":"}:
-        return lambda execution, now: execution.labels.get(key) == literal
+        return lambda look: look.execution.labels.get(key) == literal
     if sign == "!=":
-        return lambda execution, now: key in execution.labels and execution.labels[key] != literal
+        return lambda look: key in look.execution.labels and look.execution.labels[key] != literal
     raise _bad(f"operator {sign!r} is not supported for labels")
 
 
@@ -217,13 +223,9 @@ def _field_predicate(name: str, sign: str, literal: str) -> Predicate:
         wanted = _parse_duration(literal)
     if sign in {"=", "!="}:
         equal = _matcher(wanted)
-        return lambda execution, now: (
-            (value := getter(execution, now)) is not None and equal(value) == (sign == "=")
-        )
+        return lambda look: (value := getter(look)) is not None and equal(value) == (sign == "=")
     compare = _COMPARE[sign]
-    return lambda execution, now: (
-        (value := getter(execution, now)) is not None and compare(value, wanted)
-    )
+    return lambda look: (value := getter(look)) is not None and compare(value, wanted)
 
 
 def _matcher(wanted: Any) -> Callable[[Any], bool]:
@@ -244,11 +246,17 @@ def parse_time(text: str) -> int:
     day, clock, fraction, zone = match.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00:00'}")
-        offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset() if zone not in {None, "Z", "z"} else None
+        offset = _offset(zone or "Z")
     except ValueError:
         raise _bad(f"{text!r} is not a time") from None
-    moment = moment.replace(tzinfo=timezone.utc) - (offset or timedelta())
+    moment = moment.replace(tzinfo=timezone.utc) - offset
     return int(moment.timestamp()) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+
+
+def _offset(zone: str) -> timedelta:
+    if zone in {"Z", "z"}:
+        return timedelta()
+    return datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset() or timedelta()
 
 
 def _parse_duration(text: str) -> int:
@@ -279,7 +287,7 @@ def sort_executions(executions: list[Execution], order: list[tuple[str, bool]], 
         getter = FIELDS[name]
 
         def key(execution: Execution, getter: Getter = getter) -> tuple[bool, Any]:
-            value = getter(execution, now)
+            value = getter(Look(execution, now))
             return (value is not None, value if value is not None else 0)
 
         executions = sorted(executions, key=key, reverse=descending)

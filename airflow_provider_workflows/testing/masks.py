@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Optional
+from typing import Any, TypeAlias
 
 from airflow_provider_workflows.testing.errors import invalid
 
-Mask = Optional[dict[str, Any]]  # a field's name to its own mask; None takes everything
+Mask: TypeAlias = dict[str, Any] | None  # a field's name to its own mask; None takes everything
 
 _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[*,()/]")
 

@@ -34,7 +34,5 @@ def decode_token(token: str, bound_to: str) -> Any:
     except (ValueError, TypeError):
         raise invalid("The page token is invalid.", "page_token") from None
     if found != bound_to:
-        raise invalid(
-            "The page token does not belong to this request: all other parameters must match.", "page_token"
-        )
+        raise invalid("The page token does not belong to this request: all other parameters must match.", "page_token")
     return position

@@ -86,7 +86,7 @@ class RemoteEmulator:
         return str(self._call("POST", f"workflows/{quote(workflow)}:start", body)["id"])
 
     def add_executions(self, workflow: str, count: int, state: str = "SUCCEEDED", **options: Any) -> list[str]:
-        """Add many executions of somebody else's; return their ids. See `Emulator.add_executions`."""
+        """Add many foreign executions; return their ids. See `Emulator.add_executions`."""
         body = {"count": count, "state": state, **options}
         return list(self._call("POST", f"workflows/{quote(workflow)}:add", body)["ids"])
 

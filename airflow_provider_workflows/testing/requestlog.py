@@ -47,13 +47,13 @@ class LoggedRequest:
 
 def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers by lower-case name without credentials."""
-    kept = {}
-    for name, value in headers.items():
-        name = name.lower()
-        if name in _SECRET_HEADERS:
-            value = value.split(" ", 1)[0] if name == "authorization" else "***"
-        kept[name] = value
-    return kept
+    return {name.lower(): _safe_value(name.lower(), value) for name, value in headers.items()}
+
+
+def _safe_value(name: str, value: str) -> str:
+    if name not in _SECRET_HEADERS:
+        return value
+    return value.split(" ", 1)[0] if name == "authorization" else "***"
 
 
 def safe_query(query: Mapping[str, str]) -> dict[str, str]:

@@ -134,7 +134,7 @@ class Routes:
             return
         given = call.headers.get("Authorization")
         reason = "ACCESS_TOKEN_EXPIRED" if given else "CREDENTIALS_MISSING"
-        text = "Request had invalid authentication credentials." if given else "Request is missing credentials."
+        text = "Request had invalid credentials." if given else "Request is missing credentials."
         raise ApiError(401, text, details=[error_info(reason)])
 
     def _dispatch(self, call: Call) -> str:
@@ -198,6 +198,4 @@ def _dump(value: Any) -> str:
 def _response(
     status: int, text: str, headers: Mapping[str, str] | None = None, content_type: str = JSON_TYPE
 ) -> web.Response:
-    return web.Response(
-        status=status, body=text.encode(), headers={"Content-Type": content_type, **(headers or {})}
-    )
+    return web.Response(status=status, body=text.encode(), headers={"Content-Type": content_type, **(headers or {})})

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -16,6 +16,9 @@ from airflow_provider_workflows.testing.control_api import add_control_routes
 from airflow_provider_workflows.testing.controls import Controls
 from airflow_provider_workflows.testing.routes import Routes
 from airflow_provider_workflows.testing.service import Settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Long enough that a virtual-time loop's jumps do not close a client's idle connection.
 _KEEPALIVE_SECONDS = 10_000_000.0
@@ -93,7 +96,7 @@ class Emulator(Controls):
     def _run(self) -> None:
         try:
             asyncio.run(self._serve_until_stopped())
-        except BaseException as error:  # handed to the thread that waits in open()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in open()
             self._failure = error
         finally:
             self._ready.set()
@@ -104,7 +107,7 @@ class Emulator(Controls):
             self._ready.set()
             await self._stop.wait()
 
-    def __enter__(self) -> Emulator:
+    def __enter__(self) -> Self:
         self.open()
         return self
 

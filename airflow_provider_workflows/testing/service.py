@@ -22,7 +22,7 @@ from airflow_provider_workflows.testing import resources, validation
 from airflow_provider_workflows.testing.clock import Clock, SystemClock
 from airflow_provider_workflows.testing.errors import ApiError, error_info, invalid, not_found
 from airflow_provider_workflows.testing.execution import Execution, WorkflowKey
-from airflow_provider_workflows.testing.filters import parse_filter, parse_order, sort_executions
+from airflow_provider_workflows.testing.filters import Look, parse_filter, parse_order, sort_executions
 from airflow_provider_workflows.testing.masks import apply_mask, parse_mask
 from airflow_provider_workflows.testing.paging import decode_token, encode_token, fingerprint
 from airflow_provider_workflows.testing.regions import Region
@@ -113,9 +113,7 @@ class ExecutionsService:
         self._skew += self._latest - self.now()
         return first
 
-    def register(
-        self, name: str, function: WorkflowFunction, labels: Mapping[str, str] | None = None
-    ) -> None:
+    def register(self, name: str, function: WorkflowFunction, labels: Mapping[str, str] | None = None) -> None:
         """Make a workflow known in every project and location; a second time, as its next revision."""
         with self.lock:
             earlier = self._workflows.get(name)
@@ -149,7 +147,8 @@ class ExecutionsService:
             if allowed or project in (self.settings.projects or ()):
                 return self._assign(project)
         text = f"Permission denied on resource project {project} (or it may not exist)."
-        raise ApiError(403, text, details=[error_info("IAM_PERMISSION_DENIED", consumer=f"projects/{project}")])
+        detail = error_info("IAM_PERMISSION_DENIED", consumer=f"projects/{project}")
+        raise ApiError(403, text, details=[detail])
 
     def _assign(self, project: str) -> str:
         if project not in self._numbers:
@@ -226,9 +225,7 @@ class ExecutionsService:
             raise not_found(f"execution '{key}/executions/{execution_id}'")
         return execution
 
-    def get(
-        self, key: WorkflowKey, execution_id: str, version: ApiVersion, query: Mapping[str, str]
-    ) -> dict[str, Any]:
+    def get(self, key: WorkflowKey, execution_id: str, version: ApiVersion, query: Mapping[str, str]) -> dict[str, Any]:
         """Return an execution, FULL by default."""
         validation.check_query(query, frozenset({"view"}))
         view = validation.parse_view(query, "FULL")
@@ -289,7 +286,8 @@ class ExecutionsService:
                 if view == "BASIC":
                     texts = [resources.basic_text(each, version.name, now, inner, mask_text) for each in page]
                 else:
-                    texts = [_dump(apply_mask(inner, resources.full(each, version.name, now))) for each in page]
+                    items = (resources.full(each, version.name, now) for each in page)
+                    texts = [_dump(apply_mask(inner, item)) for item in items]
                 parts.append(f'"executions":[{",".join(texts)}]')
         if token is not None and (mask is None or "nextPageToken" in mask or "*" in mask):
             parts.append(f'"nextPageToken":"{encode_token(bound_to, token)}"')
@@ -299,12 +297,13 @@ class ExecutionsService:
         self, key: WorkflowKey, filter_text: str, now: int
     ) -> Callable[[tuple[int, str] | None], Iterator[Execution]]:
         """Return a function that walks what a list may show, newest first, from a position."""
-        keep = parse_filter(filter_text, labels=self.settings.label_filter == "accept") if filter_text else None
+        labels = self.settings.label_filter == "accept"
+        keep = parse_filter(filter_text, labels=labels) if filter_text else None
         store, delay = self.store(key), self.settings.list_delay
 
         def walk(before: tuple[int, str] | None) -> Iterator[Execution]:
             for execution in store.newest_first(before):
-                if self._visible(execution, delay, now) and (keep is None or keep(execution, now)):
+                if self._visible(execution, delay, now) and (keep is None or keep(Look(execution, now))):
                     yield execution
 
         return walk

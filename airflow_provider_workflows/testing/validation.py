@@ -17,8 +17,24 @@ from airflow_provider_workflows.testing.errors import ApiError, invalid
 from airflow_provider_workflows.testing.workflows import dump_json
 
 SYSTEM_PARAMETERS = frozenset(
-    "$.xgafv access_token alt callback fields key oauth_token prettyPrint quotaUser uploadType "
-    "upload_protocol $alt $fields $prettyPrint $key $quotaUser".split()
+    [
+        "$.xgafv",
+        "access_token",
+        "alt",
+        "callback",
+        "fields",
+        "key",
+        "oauth_token",
+        "prettyPrint",
+        "quotaUser",
+        "uploadType",
+        "upload_protocol",
+        "$alt",
+        "$fields",
+        "$prettyPrint",
+        "$key",
+        "$quotaUser",
+    ]
 )
 VIEWS = ("EXECUTION_VIEW_UNSPECIFIED", "BASIC", "FULL")
 DEFAULT_PAGE = 100
@@ -30,7 +46,7 @@ _HISTORY_LEVELS = (
     "EXECUTION_HISTORY_DETAILED",
 )
 # Output-only fields in a create body are ignored, as Google's front end does with such fields.
-_BETA_OUTPUT = frozenset("name startTime endTime state result error workflowRevisionId status".split())
+_BETA_OUTPUT = frozenset(["name", "startTime", "endTime", "state", "result", "error", "workflowRevisionId", "status"])
 
 
 @dataclass(frozen=True)
@@ -92,8 +108,8 @@ def parse_create(body: bytes, version: ApiVersion, argument_limit: int) -> Creat
     fields = {_camel(name): value for name, value in _json_object(body).items() if value is not None}
     for name in fields:
         if name not in version.inputs and name not in version.enums and name not in version.outputs:
-            text = f"Invalid JSON payload received. Unknown name \"{name}\" at 'execution': Cannot find field."
-            raise invalid(text, "execution")
+            text = f"Unknown name \"{name}\" at 'execution': Cannot find field."
+            raise invalid(f"Invalid JSON payload received. {text}", "execution")
     options: dict[str, Any] = {}
     for name, values in version.enums.items():
         if name in fields:

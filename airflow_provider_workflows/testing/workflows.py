@@ -26,9 +26,25 @@ MAX_STEPS = 100_000  # the service's documented limit; it also stops `while True
 
 # Names that the service itself uses as error tags; another exception's class would mean nothing there.
 _ERROR_TAGS = frozenset(
-    "AuthError ConnectionError ConnectionFailedError HttpError IndexError KeyError OperationError "
-    "ParallelNestingError RecursionError ResourceLimitError ResponseTypeError SystemError TimeoutError "
-    "TypeError UnhandledBranchError ValueError ZeroDivisionError".split()
+    [
+        "AuthError",
+        "ConnectionError",
+        "ConnectionFailedError",
+        "HttpError",
+        "IndexError",
+        "KeyError",
+        "OperationError",
+        "ParallelNestingError",
+        "RecursionError",
+        "ResourceLimitError",
+        "ResponseTypeError",
+        "SystemError",
+        "TimeoutError",
+        "TypeError",
+        "UnhandledBranchError",
+        "ValueError",
+        "ZeroDivisionError",
+    ]
 )
 
 
@@ -120,15 +136,13 @@ def build_timeline(function: WorkflowFunction, argument: Any) -> Timeline:
         if isinstance(produced, Generator):
             length, produced = _run_steps(produced, steps, offsets)
         outcome = Outcome("SUCCEEDED", result=dump_json(produced))
-    except Exception as error:  # whatever a workflow function raises is the execution's failure
+    except Exception as error:  # noqa: BLE001 - whatever a workflow function raises is the execution's failure
         outcome = Outcome("FAILED", error=describe_error(error, steps[-1] if steps else None))
         length = _length(steps)
     return Timeline(outcome, length, offsets, steps)
 
 
-def _run_steps(
-    generator: Generator[Step, None, Any], steps: list[Step], offsets: list[int]
-) -> tuple[int | None, Any]:
+def _run_steps(generator: Generator[Step, None, Any], steps: list[Step], offsets: list[int]) -> tuple[int | None, Any]:
     """Exhaust a generator into `steps` and `offsets`; return the length and the returned value."""
     elapsed = 0
     while True:
@@ -194,7 +208,8 @@ def fail(argument: Any) -> Generator[Step, None, Any]:
     """Take `seconds`, then fail with `message`: `{"message": "text", "seconds": 0}`."""
     argument = argument or {}
     yield Step("fail", float(argument.get("seconds", 0)))
-    raise WorkflowError({"message": str(argument.get("message", "failed on request")), "tags": ["ValueError"]})
+    message = str(argument.get("message", "failed on request"))
+    raise WorkflowError({"message": message, "tags": ["ValueError"]})
 
 
 def forever(argument: Any) -> Generator[Step, None, Any]:
