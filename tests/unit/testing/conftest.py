@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for the emulator's own tests: an emulator on a manual clock, and plain HTTP to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from google.auth.credentials import AnonymousCredentials
+from googleapiclient import discovery
+
+from airflow_provider_workflows.testing import Emulator, ManualClock
+
+WORKFLOWS = "projects/test-project/locations/us-central1/workflows"
+
+
+class Api:
+    """Speak one version of the API over plain HTTP; every method returns the response."""
+
+    def __init__(self, endpoint: str, version: str) -> None:
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.version = version
+        self.root = f"{endpoint}/{version}"
+
+    def create(self, workflow: str, body: Any = None, **query: Any) -> requests.Response:
+        return self.post(f"{WORKFLOWS}/{workflow}/executions", body, **query)
+
+    def get(self, workflow: str, execution_id: str, **query: Any) -> requests.Response:
+        return self.read(f"{WORKFLOWS}/{workflow}/executions/{execution_id}", **query)
+
+    def list(self, workflow: str, **query: Any) -> requests.Response:
+        return self.read(f"{WORKFLOWS}/{workflow}/executions", **query)
+
+    def cancel(self, workflow: str, execution_id: str, body: Any = None) -> requests.Response:
+        return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}:cancel", body)
+
+    def read(self, path: str, **query: Any) -> requests.Response:
+        return self.session.get(f"{self.root}/{path}", params=query, timeout=10)
+
+    def post(self, path: str, body: Any = None, **query: Any) -> requests.Response:
+        data = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
+        return self.session.post(f"{self.root}/{path}", data=data, params=query, timeout=10)
+
+    def created(self, workflow: str, argument: Any = None, **fields: Any) -> str:
+        """Create an execution and return its id."""
+        answer = self.create(workflow, {"argument": json.dumps(argument), **fields})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["name"]).rsplit("/", 1)[-1]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Give a clock that stands still at 2026-01-01T00:00:00Z."""
+    return ManualClock()
+
+
+@pytest.fixture
+def emulator(clock: ManualClock) -> Iterator[Emulator]:
+    """Serve an emulator on the manual clock."""
+    with Emulator(clock=clock) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=["v1", "v1beta"])
+def version(request: pytest.FixtureRequest) -> str:
+    """Run a test on both versions."""
+    return str(request.param)
+
+
+@pytest.fixture
+def api(emulator: Emulator, version: str) -> Api:
+    """Speak each version in turn."""
+    return Api(emulator.endpoint, version)
+
+
+@pytest.fixture
+def v1(emulator: Emulator) -> Api:
+    """Speak v1."""
+    return Api(emulator.endpoint, "v1")
+
+
+@pytest.fixture
+def v1beta(emulator: Emulator) -> Api:
+    """Speak v1beta."""
+    return Api(emulator.endpoint, "v1beta")
+
+
+@pytest.fixture
+def google(emulator: Emulator) -> Callable[[str], Any]:
+    """Build Google's own client's `executions()` for a version."""
+
+    def build(version: str) -> Any:
+        service = discovery.build(
+            "workflowexecutions",
+            version,
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": emulator.endpoint},
+            static_discovery=True,
+            cache_discovery=False,
+        )
+        return service.projects().locations().workflows().executions()
+
+    return build
