@@ -42,6 +42,7 @@ COMPONENTS: dict[str, list[str]] = {
 }
 # Component -> its name in the health report, which is also part of the field with its last heartbeat.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
+SIGN_OF_LIFE = 5.0  # seconds between two lines while nothing else happens
 FINISHED_RUN = frozenset({"success", "failed"})
 
 
@@ -181,12 +182,16 @@ class AirflowCluster:
         """
         waiting = list(names or self.servers)
         deadline = time.monotonic() + self.boot_timeout
+        next_sign = time.monotonic() + SIGN_OF_LIFE
         while waiting:
             self._check_alive(waiting)
             health = self._health()
             for name in [name for name in waiting if self._is_healthy(name, health)]:
                 waiting.remove(name)
                 self._say(f"{name} is healthy")
+            if waiting and time.monotonic() > next_sign:
+                self._say(f"waiting for {', '.join(waiting)}")
+                next_sign += SIGN_OF_LIFE
             if waiting and time.monotonic() > deadline:
                 tails = "\n".join(f"--- {name}\n{self.servers[name].log_tail()}" for name in waiting)
                 raise ClusterError(f"not healthy after {self.boot_timeout:.0f} s:\n{tails}")

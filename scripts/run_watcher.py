@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ class TaskHistory:
     task_id: str
     map_index: int
     states: list[str] = field(default_factory=list)
+    first_seen: float = math.inf  # seconds on the monotonic clock when it first had a state
 
     @property
     def label(self) -> str:
@@ -76,6 +78,7 @@ class RunWatcher:
             present.add(key)
             history = self._tasks.setdefault(key, TaskHistory(*key))
             if task["state"] and history.states[-1:] != [task["state"]]:
+                history.first_seen = min(history.first_seen, time.monotonic())
                 history.states.append(task["state"])
                 self._on_change(history)
         # The placeholder of a mapped task goes when the task is expanded.
@@ -84,6 +87,6 @@ class RunWatcher:
 
     @property
     def histories(self) -> list[TaskHistory]:
-        """Everything seen, in the order of the runs given and the tasks' first appearance."""
+        """Everything seen, in the order of the runs given and of the tasks' first states."""
         order = {run: position for position, run in enumerate(self._runs)}
-        return sorted(self._tasks.values(), key=lambda task: order[task.dag_id, task.run_id])
+        return sorted(self._tasks.values(), key=lambda task: (order[task.dag_id, task.run_id], task.first_seen))
