@@ -50,7 +50,7 @@ class Execution:
     :ivar begun: None while it is QUEUED.
     :ivar cancelled: when a cancellation takes effect, None without one.
     :ivar options: further create fields that are given back as they came (`callLogLevel`, …).
-    :ivar texts: serialised BASIC views by version and mask, kept once the execution has ended.
+    :ivar texts: serialised BASIC views by version, state and mask; None before the first.
     """
 
     id: str

@@ -51,8 +51,8 @@ class Region:
                 begin(execution, max(execution.created, room_since))
                 self._active.append(execution)
             else:
-                first = min(self._active, key=_end)
-                if _end(first) > now:
+                first = min(self._active, key=_end, default=None)
+                if first is None or _end(first) > now:
                     return
                 self._active.remove(first)
                 room_since = int(_end(first))

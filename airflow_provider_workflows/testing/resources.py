@@ -53,17 +53,19 @@ def basic(execution: Execution, version: str, now: int) -> dict[str, Any]:
 
 
 def basic_text(execution: Execution, version: str, now: int, mask: Mask = None, mask_text: str = "") -> str:
-    """Return the BASIC view serialised; kept on executions that have ended, as pages of 10,000 need.
+    """Return the BASIC view serialised; the text is kept, as pages of 10,000 need.
 
-    :param mask_text: identifies `mask` in the cache.
+    Within one state the BASIC view never changes, and `Execution.force` throws the kept texts away.
+
+    :param mask_text: identifies `mask` among the kept texts.
     """
-    key = version + mask_text
-    if execution.texts is not None and key in execution.texts:
-        return execution.texts[key]
-    text = json.dumps(apply_mask(mask, basic(execution, version, now)), separators=(",", ":"))
-    if execution.ended(now) is not None:
-        execution.texts = {**(execution.texts or {}), key: text}
-    return text
+    key = f"{version} {execution.state(now)} {mask_text}"
+    if execution.texts is None:
+        execution.texts = {}
+    if key not in execution.texts:
+        fields = apply_mask(mask, basic(execution, version, now))
+        execution.texts[key] = json.dumps(fields, separators=(",", ":"))
+    return execution.texts[key]
 
 
 def full(execution: Execution, version: str, now: int) -> dict[str, Any]:

@@ -54,11 +54,16 @@ class Step:
 
     :param seconds: how long; `math.inf` for a step that never ends.
     :param routine: the (sub)workflow that the step belongs to.
+    :raises ValueError: `seconds` is negative or NaN.
     """
 
     name: str
     seconds: float = 0.0
     routine: str = "main"
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= 0:  # "not" also catches NaN
+            raise ValueError(f"seconds must not be negative, got {self.seconds}")
 
 
 class WorkflowError(Exception):

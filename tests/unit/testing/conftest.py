@@ -27,21 +27,27 @@ class Api:
         self.root = f"{endpoint}/{version}"
 
     def create(self, workflow: str, body: Any = None, **query: Any) -> requests.Response:
+        """Create an execution with a JSON body, or a raw one."""
         return self.post(f"{WORKFLOWS}/{workflow}/executions", body, **query)
 
     def get(self, workflow: str, execution_id: str, **query: Any) -> requests.Response:
+        """Get an execution."""
         return self.read(f"{WORKFLOWS}/{workflow}/executions/{execution_id}", **query)
 
     def list(self, workflow: str, **query: Any) -> requests.Response:
+        """List a workflow's executions."""
         return self.read(f"{WORKFLOWS}/{workflow}/executions", **query)
 
     def cancel(self, workflow: str, execution_id: str, body: Any = None) -> requests.Response:
+        """Cancel an execution."""
         return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}:cancel", body)
 
     def read(self, path: str, **query: Any) -> requests.Response:
+        """Send a GET to a path below the version."""
         return self.session.get(f"{self.root}/{path}", params=query, timeout=10)
 
     def post(self, path: str, body: Any = None, **query: Any) -> requests.Response:
+        """Send a POST to a path below the version."""
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
         return self.session.post(f"{self.root}/{path}", data=data, params=query, timeout=10)
 
@@ -97,7 +103,7 @@ def google(emulator: Emulator) -> Callable[[str], Any]:
         service = discovery.build(
             "workflowexecutions",
             version,
-            credentials=AnonymousCredentials(),
+            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
             client_options={"api_endpoint": emulator.endpoint},
             static_discovery=True,
             cache_discovery=False,

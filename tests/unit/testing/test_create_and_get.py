@@ -14,12 +14,13 @@ import pytest
 from airflow_provider_workflows.testing import Emulator, ManualClock
 
 if TYPE_CHECKING:
-    from conftest import Api
+    from tests.unit.testing.conftest import Api
 
 PARENT = "projects/test-project/locations/us-central1/workflows/sleep"
 
 
 def violations(answer: Any) -> list[dict[str, str]]:
+    """Check that an answer is a 400 INVALID_ARGUMENT and return its field violations."""
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["status"]) == (400, 400, "INVALID_ARGUMENT")
     (detail,) = error["details"]
@@ -31,9 +32,7 @@ def test_create_answers_an_active_execution_with_an_empty_status(api: Api) -> No
     """The answer to create says ACTIVE with `status: {}`, whatever the workflow does at once."""
     execution = api.create("echo", {"argument": '{"input":  15 }'}).json()
     name = execution["name"]
-    assert re.fullmatch(
-        r"projects/123456789012/locations/us-central1/workflows/echo/executions/[0-9a-f-]{36}", name
-    )
+    assert re.fullmatch(r"projects/123456789012/locations/us-central1/workflows/echo/executions/[0-9a-f-]{36}", name)
     assert uuid.UUID(name.rsplit("/", 1)[-1]).version == 4
     assert execution["state"] == "ACTIVE"
     assert execution["status"] == {}
@@ -42,6 +41,7 @@ def test_create_answers_an_active_execution_with_an_empty_status(api: Api) -> No
     assert execution["startTime"] == "2026-01-01T00:00:00.000000000Z"
     assert ("createTime" in execution) == (api.version == "v1")
     assert not {"endTime", "duration", "result", "error"} & set(execution)
+    assert api.create("sleep", {"argument": '{"seconds": 5}'}).json()["status"] == {}
 
 
 def test_google_client_creates_and_gets(google: Callable[[str], Any], version: str, clock: ManualClock) -> None:
@@ -120,6 +120,7 @@ def test_unknown_view_is_refused(api: Api) -> None:
         ({"argument": "NaN"}, "execution.argument"),
         ({"argument": json.dumps("x" * 600_000)}, "execution.argument"),
         ({"callLogLevel": "LOUD"}, "execution.callLogLevel"),
+        ({"call_log_level": 7}, "execution.callLogLevel"),
     ],
 )
 def test_bad_create_bodies_are_refused(api: Api, emulator: Emulator, body: Any, field: str) -> None:
@@ -148,6 +149,12 @@ def test_fields_of_v1_are_unknown_to_v1beta(v1: Api, v1beta: Api, fields: dict[s
     """What only v1 has is accepted there and a 400 on v1beta."""
     assert v1.create("echo", fields).status_code == 200
     assert violations(v1beta.create("echo", fields))
+
+
+def test_flag_must_be_a_boolean(v1: Api) -> None:
+    """A flag that is no boolean is a 400."""
+    answer = v1.create("echo", {"disableConcurrencyQuotaOverflowBuffering": "yes"})
+    assert violations(answer)[0]["field"] == "execution.disableConcurrencyQuotaOverflowBuffering"
 
 
 def test_create_options_come_back(v1: Api) -> None:
@@ -213,10 +220,13 @@ def test_fields_mask_is_honoured(api: Api) -> None:
     answer = api.get("sleep", execution_id, fields="status/currentSteps(step)").json()
     assert answer == {"status": {"currentSteps": [{"step": "sleep"}]}}
     assert api.get("sleep", execution_id, fields="*").json() == api.get("sleep", execution_id).json()
-    assert api.get("sleep", execution_id, fields="status/*").json().keys() == {"status"}
+    assert api.get("sleep", execution_id, fields="status/*").json() == {
+        "status": {"currentSteps": [{"routine": "main", "step": "sleep"}]}
+    }
+    assert set(api.get("sleep", execution_id, fields="state/name,name/x").json()) == {"state", "name"}
 
 
-@pytest.mark.parametrize("mask", ["a(", "a)", ",", "a b!", "a(b", "a,", "a/"])
+@pytest.mark.parametrize("mask", ["a(", "a)", ",", "a b!", "a(b", "a,", "a/", "a(b)c"])
 def test_bad_fields_mask_is_refused(api: Api, mask: str) -> None:
     """A mask that cannot be read is a 400."""
     assert violations(api.get("echo", api.created("echo"), fields=mask))[0]["field"] == "fields"

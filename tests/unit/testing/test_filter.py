@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_workflows.testing import Emulator, ManualClock
 
 if TYPE_CHECKING:
-    from conftest import Api
+    from tests.unit.testing.conftest import Api
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def names(emulator: Emulator, clock: ManualClock) -> dict[str, str]:
 
 
 def listed(api: Api, names: dict[str, str], **query: Any) -> str:
+    """List executions and return their one-letter names, in order."""
     answer = api.list("work", **query)
     assert answer.status_code == 200, answer.text
     executions = answer.json().get("executions", [])

@@ -12,12 +12,13 @@ import pytest
 from airflow_provider_workflows.testing import Emulator, ManualClock
 
 if TYPE_CHECKING:
-    from conftest import Api
+    from tests.unit.testing.conftest import Api
 
 PARENT = "projects/test-project/locations/us-central1/workflows/echo"
 
 
 def ids(page: dict[str, Any]) -> list[str]:
+    """Return the execution ids of a page, in order."""
     return [execution["name"].rsplit("/", 1)[-1] for execution in page.get("executions", [])]
 
 
@@ -97,9 +98,7 @@ def test_new_executions_do_not_shift_pages(api: Api, emulator: Emulator) -> None
     assert (ids(page), ids(rest)) == ([third, second], [first])
 
 
-@pytest.mark.parametrize(
-    "change", [{"pageSize": 2}, {"view": "FULL"}, {"pageToken": "nonsense"}, {"pageToken": "NQ"}]
-)
+@pytest.mark.parametrize("change", [{"pageSize": 2}, {"view": "FULL"}, {"pageToken": "nonsense"}, {"pageToken": "NQ"}])
 def test_token_of_another_request_is_refused(api: Api, emulator: Emulator, change: dict[str, Any]) -> None:
     """A token works only with the parameters that gave it, and must be one."""
     emulator.add_executions("echo", 3)
@@ -136,12 +135,17 @@ def test_fields_mask_on_pages(api: Api, emulator: Emulator) -> None:
     assert full["executions"][0] == {"argument": "null"}
 
 
-def test_kept_pages_show_later_changes(api: Api, emulator: Emulator) -> None:
+def test_kept_pages_show_later_changes(api: Api, emulator: Emulator, clock: ManualClock) -> None:
     """Serialised pieces that are kept for speed never hide a state that was set later."""
     (execution_id,) = emulator.add_executions("echo", 1)
     assert api.list("echo").json()["executions"][0]["state"] == "SUCCEEDED"
     emulator.set_state(execution_id, "UNAVAILABLE")
-    assert api.list("echo").json()["executions"][0]["state"] == "UNAVAILABLE"
+    (first,) = api.list("echo").json()["executions"]
+    clock.advance(60)
+    emulator.set_state(execution_id, "UNAVAILABLE")
+    (second,) = api.list("echo").json()["executions"]
+    assert (first["state"], second["state"]) == ("UNAVAILABLE", "UNAVAILABLE")
+    assert first["endTime"] < second["endTime"]
 
 
 def test_page_limit_makes_small_pages(clock: ManualClock, api: Api, emulator: Emulator) -> None:
