@@ -18,6 +18,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,7 +62,8 @@ def load_credentials(
     """
     Load the credentials a connection asks for; Application Default Credentials when it names none.
 
-    Blocks: reads files and may ask the metadata server. Sends no request for a token.
+    Blocks: reads files and may ask the metadata server or, for an external account of a connection without
+    project, the services that know its project.
 
     :param settings: the connection's settings.
     :param impersonation_chain: wins over the connection's: the delegates in order, the target last.
@@ -92,7 +94,7 @@ def _source(settings: ConnectionSettings) -> tuple[Credentials, str | None]:
     if settings.keyfile_dict is not None:
         return _from_key(settings.keyfile_dict, settings.scopes, "keyfile_dict")
     if settings.credential_config_file is not None:
-        return _from_config(settings.credential_config_file, settings.scopes)
+        return _from_config(settings)
     return _application_default(settings.scopes)
 
 
@@ -104,14 +106,15 @@ def _from_key_path(path: str, scopes: Sequence[str]) -> tuple[Credentials, str |
 
 def _read_json(path: str, field: str) -> dict[str, Any]:
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_bytes()
     except OSError as exc:
         raise CredentialsError(f"{field}: cannot read {path!r}: {exc.strerror}") from None
-    except ValueError:
-        # The cause holds the file's text.
-        raise CredentialsError(f"{field}: {path!r} is not a JSON file") from None
+    content = None
+    # The parser's error holds the file's text.
+    with suppress(ValueError):
+        content = json.loads(text)
     if not isinstance(content, dict):
-        raise CredentialsError(f"{field}: {path!r} is not a JSON object")
+        raise CredentialsError(f"{field}: {path!r} is not a file with a JSON object")
     return content
 
 
@@ -121,43 +124,66 @@ def _from_key(key: Mapping[str, Any], scopes: Sequence[str], field: str) -> tupl
 
     if key.get("type", "service_account") != "service_account":
         raise CredentialsError(
-            f"{field} is not the key of a service account: put credentials of another type into "
-            "credential_config_file"
+            f"{field} is no service account key: put other credentials into credential_config_file"
         )
     missing = [name for name in ("client_email", "private_key", "token_uri") if not key.get(name)]
     if missing:
-        raise CredentialsError(f"{field} is not a complete service account key: {', '.join(missing)} missing")
+        raise CredentialsError(f"{field} is an incomplete service account key: {', '.join(missing)} missing")
     info = dict(key)
     # A key that went through a shell or a URI often has its line breaks escaped once more.
     info["private_key"] = str(info["private_key"]).replace("\\n", "\n")
     load = ServiceAccountCredentials.from_service_account_info
-    try:
+    # Raised outside of the handler: google-auth's and the crypto library's many errors may quote the key.
+    with suppress(Exception):
         credentials: Credentials = load(info, scopes=list(scopes))  # type: ignore[no-untyped-call]
-    except Exception:  # noqa: BLE001 - many classes, and any may quote the key
-        raise CredentialsError(
-            f"{field} is a malformed service account key: its private_key is not valid"
-        ) from None
-    return credentials, key.get("project_id")
+        return credentials, key.get("project_id")
+    raise CredentialsError(f"{field} is a malformed service account key: its private_key is not valid")
 
 
-def _from_config(config: str | Mapping[str, Any], scopes: Sequence[str]) -> tuple[Credentials, str | None]:
+def _from_config(settings: ConnectionSettings) -> tuple[Credentials, str | None]:
     """Load a credential configuration: external account, authorized user, impersonated or service account."""
-    import google.auth
-
-    field = "credential_config_file"
-    info = _read_json(config, field) if isinstance(config, str) else dict(config)
-    try:
-        with warnings.catch_warnings():
-            # google-auth warns that a configuration must come from a trusted source; a connection is one.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            load = google.auth.load_credentials_from_dict
-            credentials, project = load(info, scopes=list(scopes))  # type: ignore[no-untyped-call]
-    except Exception:  # noqa: BLE001 - as above
+    field, config = "credential_config_file", settings.credential_config_file
+    info = _read_json(config, field) if isinstance(config, str) else dict(config or {})
+    external = info.get("type") == "external_account"
+    # With scopes, google-auth asks two services for the project of an external account already while loading.
+    loaded = _load_config(info, None if external else settings.scopes)
+    if loaded is None:
         raise CredentialsError(
             f"{field} is not a usable credential configuration (type {_safe_word(info.get('type'))}): "
             "a field is missing or malformed"
+        )
+    if not external:
+        return loaded
+    credentials = loaded[0].with_scopes(list(settings.scopes))
+    return credentials, _project_of_pool(credentials) if settings.project is None else None
+
+
+def _load_config(info: dict[str, Any], scopes: Sequence[str] | None) -> tuple[Any, str | None] | None:
+    """Return credentials and project, or ``None``: google-auth's many errors may quote the configuration."""
+    import google.auth
+
+    load = google.auth.load_credentials_from_dict
+    with suppress(Exception), warnings.catch_warnings():
+        # google-auth warns that a configuration must come from a trusted source; a connection is one.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        credentials, project = load(info, scopes=scopes and list(scopes))  # type: ignore[no-untyped-call]
+        return credentials, project
+    return None
+
+
+def _project_of_pool(credentials: Any) -> str | None:
+    """Ask for the project of an external account's pool; ``None`` when the account may not know it."""
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import Request
+
+    try:
+        project: str | None = credentials.get_project_id(Request())
+    except GoogleAuthError as exc:
+        raise CredentialsError(
+            "the project of credential_config_file could not be looked up; fill project in the connection, "
+            f"or: {credentials_error(exc)}"
         ) from None
-    return credentials, project
+    return project
 
 
 def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None]:
@@ -165,7 +191,7 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
 
     try:
         credentials, project = google.auth.default(scopes=list(scopes))
-    except Exception as exc:  # noqa: BLE001 - as above
+    except Exception as exc:  # noqa: BLE001 - many classes, and any may quote a file
         variable = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         raise CredentialsError(
             f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names "

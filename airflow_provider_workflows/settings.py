@@ -19,9 +19,10 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 log = logging.getLogger(__name__)
 
@@ -93,16 +94,15 @@ def _as_float(name: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"connection field {name!r} must be a number") from None
+        raise ValueError(f"connection field {name!r} must be a number")
     return number
 
 
 def _json(name: str, text: str) -> Any:
-    try:
+    # Raised outside of the handler: the parser's own error holds the whole text, which may be a private key.
+    with suppress(ValueError):
         return json.loads(text)
-    except ValueError:
-        # The cause holds the whole text, which may be a private key.
-        raise ValueError(f"connection field {name!r} is not valid JSON") from None
+    raise ValueError(f"connection field {name!r} is not valid JSON")
 
 
 def _masked(name: str) -> str:
@@ -375,12 +375,7 @@ def _check_principals(chain: Iterable[str]) -> None:
 def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
     """Return the endpoint without a trailing slash, or say why it cannot be used."""
     wanted = "api_endpoint must look like https://host or http://host:port"
-    try:
-        parts = urlsplit(endpoint.strip())
-        port, host = parts.port, parts.hostname
-    except ValueError:
-        # The cause can hold the address, which can hold a password.
-        raise ValueError(wanted) from None
+    parts, host, port = _split(endpoint)
     if parts.scheme not in ("http", "https") or not host or port == 0 or "@" in parts.netloc:
         raise ValueError(wanted)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
@@ -391,6 +386,15 @@ def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
             "use https, or set is_anonymous for an emulator"
         )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _split(endpoint: str) -> tuple[SplitResult, str, int | None]:
+    """Return the address's parts, its host and its port; no host when it is malformed."""
+    # The library's errors quote the address, which can hold a password.
+    with suppress(ValueError):
+        parts = urlsplit(endpoint.strip())
+        return parts, parts.hostname or "", parts.port
+    return urlsplit(""), "", None
 
 
 def _is_loopback(host: str) -> bool:
