@@ -163,6 +163,7 @@ class ExecutionsApi:
 
     def __init__(self, version: str = "v1", endpoint: str | None = None) -> None:
         self.version = version
+        self.endpoint = endpoint
         self._resource = build_resource(version, endpoint, _BuildsOnly())
         self._executions = self._resource.projects().locations().workflows().executions()
         self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001
@@ -172,9 +173,9 @@ class ExecutionsApi:
         self.check_body(body)
         return self._call("create", str(workflow), self._executions.create(parent=str(workflow), body=dict(body)))
 
-    def get(self, name: ExecutionName, view: str = "FULL") -> Call:
-        """Build a get; ``view`` is ``BASIC`` (no argument, result, error) or ``FULL``."""
-        request = self._executions.get(name=str(name), view=_check_view(view))
+    def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Call:
+        """Build a get; ``view`` is ``BASIC`` (no argument, result, error) or ``FULL``, ``fields`` leaves others out."""
+        request = self._executions.get(name=str(name), view=_check_view(view), **_partial(fields))
         return self._call("get", str(name), request, str(name))
 
     def cancel(self, name: ExecutionName) -> Call:
@@ -189,9 +190,10 @@ class ExecutionsApi:
         filter: str | None = None,  # noqa: A002 - the API's own name
         order_by: str | None = None,
         page_size: int | None = None,
+        fields: str | None = None,
     ) -> Call:
         """Build the first page of a list; see :meth:`list_next` for the others."""
-        arguments: dict[str, Any] = {"parent": str(workflow), "view": _check_view(view)}
+        arguments: dict[str, Any] = {"parent": str(workflow), "view": _check_view(view), **_partial(fields)}
         if filter:
             self._require_v1("filter")
             arguments["filter"] = filter
@@ -240,6 +242,11 @@ class ExecutionsApi:
         headers = _without_gzip_agent(request.headers)
         outgoing = Outgoing(operation, target, request.method, request.uri, headers, body, execution_name)
         return Call(outgoing, request)
+
+
+def _partial(fields: str | None) -> dict[str, str]:
+    """Ask for a partial answer: ``name,state``, ``nextPageToken,executions(name,state)``."""
+    return {"fields": fields} if fields else {}
 
 
 def _check_view(view: str) -> str:
@@ -312,9 +319,9 @@ class WorkflowsClient:
         """
         return cast("Execution", self._send(self.api.create(workflow, body)))
 
-    def get(self, name: ExecutionName, view: str = "FULL") -> Execution:
-        """Get an execution."""
-        return cast("Execution", self._send(self.api.get(name, view)))
+    def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Execution:
+        """Get an execution; with ``fields`` (which must have ``name``) only those of its fields."""
+        return cast("Execution", self._send(self.api.get(name, view, fields)))
 
     def cancel(self, name: ExecutionName) -> Execution:
         """
@@ -384,9 +391,9 @@ class AsyncWorkflowsClient:
         """Create an execution; see :meth:`WorkflowsClient.create`."""
         return cast("Execution", await self._send(self.api.create(workflow, body)))
 
-    async def get(self, name: ExecutionName, view: str = "FULL") -> Execution:
-        """Get an execution."""
-        return cast("Execution", await self._send(self.api.get(name, view)))
+    async def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Execution:
+        """Get an execution; with ``fields`` (which must have ``name``) only those of its fields."""
+        return cast("Execution", await self._send(self.api.get(name, view, fields)))
 
     async def cancel(self, name: ExecutionName) -> Execution:
         """Cancel an execution; see :meth:`WorkflowsClient.cancel`."""
