@@ -56,9 +56,7 @@ class Resolved(NamedTuple):
     project: str | None
 
 
-def load_credentials(
-    settings: ConnectionSettings, impersonation_chain: str | Sequence[str] | None = None
-) -> Resolved:
+def load_credentials(settings: ConnectionSettings, impersonation_chain: str | Sequence[str] | None = None) -> Resolved:
     """
     Load the credentials a connection asks for; Application Default Credentials when it names none.
 
@@ -123,9 +121,7 @@ def _from_key(key: Mapping[str, Any], scopes: Sequence[str], field: str) -> tupl
     from google.oauth2.service_account import Credentials as ServiceAccountCredentials
 
     if key.get("type", "service_account") != "service_account":
-        raise CredentialsError(
-            f"{field} is no service account key: put other credentials into credential_config_file"
-        )
+        raise CredentialsError(f"{field} is no service account key: put other credentials into credential_config_file")
     missing = [name for name in ("client_email", "private_key", "token_uri") if not key.get(name)]
     if missing:
         raise CredentialsError(f"{field} is an incomplete service account key: {', '.join(missing)} missing")

@@ -175,9 +175,7 @@ FIELDS: tuple[ConnectionField, ...] = (
         parse=_as_list,
         attribute="scopes",
     ),
-    ConnectionField(
-        "quota_project_id", "Quota Project Id", "Project whose quota the requests use, if another one."
-    ),
+    ConnectionField("quota_project_id", "Quota Project Id", "Project whose quota the requests use, if another one."),
     ConnectionField(
         "num_retries",
         "Number of Retries",
