@@ -300,6 +300,11 @@ class WorkflowsClient:
         """Return the same client with single attempts, for whoever repeats anyway."""
         return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0))
 
+    def within(self, seconds: float) -> WorkflowsClient:
+        """Return the same client for something that must be over in a bounded time, repeats included."""
+        retry = replace(self._retry, seconds=seconds)
+        return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
+
     @property
     def clock(self) -> Clock:
         """Return the clock that retries wait on."""
@@ -375,6 +380,11 @@ class AsyncWorkflowsClient:
         return AsyncWorkflowsClient(
             self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0)
         )
+
+    def within(self, seconds: float) -> AsyncWorkflowsClient:
+        """Return the same client for something that must be over in a bounded time, repeats included."""
+        retry = replace(self._retry, seconds=seconds)
+        return AsyncWorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:

@@ -50,12 +50,14 @@ class RetryPolicy:
     Repeat a request up to ``retries`` times.
 
     :param retries: how many repetitions after the first attempt; 0 turns repeating off.
+    :param seconds: stop repeating when this much time would be exceeded; ``None`` for no such limit.
     :param clock: where the waiting happens.
     :param jitter: a number between 0 and 1, drawn for each wait.
     """
 
     retries: int = 5
     clock: Clock = SYSTEM_CLOCK
+    seconds: float | None = None
     jitter: Callable[[], float] = field(default=random.random, repr=False)
 
     def _wait(self, state: RetryCallState) -> float:
@@ -63,13 +65,25 @@ class RetryPolicy:
         asked = getattr(error, "retry_after", None) or 0.0
         return max(min(asked, LONGEST_RETRY_AFTER), backoff(state.attempt_number, self.jitter))
 
+    def _stop(self) -> Callable[[RetryCallState], bool]:
+        """Stop after the attempts, or before a wait that would outlast the time there is."""
+        began = self.clock.monotonic()
+
+        def stop(state: RetryCallState) -> bool:
+            if state.attempt_number > self.retries:
+                return True
+            spent = self.clock.monotonic() - began
+            return self.seconds is not None and spent + state.upcoming_sleep > self.seconds
+
+        return stop
+
     def sync(self, operation: str) -> Retrying:
         """Return tenacity's repeater for a blocking call."""
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+        from tenacity import Retrying, retry_if_exception
 
         return Retrying(
             sleep=self.clock.sleep,
-            stop=stop_after_attempt(self.retries + 1),
+            stop=self._stop(),
             wait=self._wait,
             retry=retry_if_exception(lambda error: may_repeat(operation, error)),
             reraise=True,
@@ -77,11 +91,11 @@ class RetryPolicy:
 
     def asynchronous(self, operation: str) -> AsyncRetrying:
         """Return tenacity's repeater for a coroutine."""
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+        from tenacity import AsyncRetrying, retry_if_exception
 
         return AsyncRetrying(
             sleep=self.clock.async_sleep,
-            stop=stop_after_attempt(self.retries + 1),
+            stop=self._stop(),
             wait=self._wait,
             retry=retry_if_exception(lambda error: may_repeat(operation, error)),
             reraise=True,

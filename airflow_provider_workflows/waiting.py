@@ -76,9 +76,16 @@ class StateLog:
         self._last = state
 
 
-def timed_out(name: ExecutionName, state: str | None, what: str = "end") -> ExecutionTimeout:
-    """Make the exception for an execution that did not end in time; the caller raises it."""
-    message = f"{name} did not {what} before the deadline; its last state seen is {state or 'not known'}."
+def next_deadline(state: str | None, deadline: float | None, queued_deadline: float | None) -> float | None:
+    """Return the epoch seconds that matter in this state; only a queued execution has two deadlines."""
+    ends = [deadline] + ([queued_deadline] if state == "QUEUED" else [])
+    return min((end for end in ends if end is not None), default=None)
+
+
+def timed_out(name: ExecutionName, state: str | None) -> ExecutionTimeout:
+    """Make the exception for an execution that did not start or end in time; the caller raises it."""
+    what = "start" if state == "QUEUED" else "end"
+    message = f"{name} did not {what} before its deadline; its last state seen is {state or 'not known'}."
     return ExecutionTimeout(message, execution_name=str(name), state=state)
 
 
@@ -90,6 +97,7 @@ def wait_for_end(
     log: Any,
     poll_interval: float,
     deadline: float | None = None,
+    queued_deadline: float | None = None,
     success_states: Collection[str] = SUCCESS_STATES,
     failure_states: Collection[str] = FAILURE_STATES,
 ) -> Execution:
@@ -99,7 +107,8 @@ def wait_for_end(
     :param look: gets the execution once; its retries should be off, since this repeats anyway.
     :param poll_interval: seconds between looks, give or take a tenth.
     :param deadline: epoch seconds.
-    :raises ExecutionTimeout: at the deadline, after a last look.
+    :param queued_deadline: epoch seconds by which it must have left the state QUEUED.
+    :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
     started = clock.monotonic()
@@ -120,7 +129,8 @@ def wait_for_end(
             failures += 1
             pause = wait_after_error(exc, failures, poll_interval)
             log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
-        left = None if deadline is None else deadline - clock.time()
-        if left is not None and left <= 0:
+        end = next_deadline(state, deadline, queued_deadline)
+        left = float("inf") if end is None else end - clock.time()
+        if left <= 0:
             raise timed_out(name, state)
-        clock.sleep(pause if left is None else min(pause, left))
+        clock.sleep(min(pause, left))

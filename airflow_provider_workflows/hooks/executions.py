@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_workflows.body import create_body
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.execution import (
     FAILURE_STATES,
@@ -22,9 +23,7 @@ from airflow_provider_workflows.execution import (
     ExecutionName,
     Verdict,
     WorkflowName,
-    check_json_text,
     classify,
-    encode_json,
     execution_error,
 )
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
@@ -40,33 +39,6 @@ if TYPE_CHECKING:
 
 #: Connections of one async hook: as many requests may be in flight.
 ASYNC_CONNECTIONS = 16
-
-
-def create_body(
-    argument: Any = None, labels: Mapping[str, str] | None = None, execution: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """
-    Make the body of a create from what users pass.
-
-    :param argument: any JSON value; ``None`` leaves the field out, which the service takes as ``null``.
-    :param labels: labels of the execution (v1).
-    :param execution: further Execution fields; its ``argument`` may be a JSON value or JSON *text*.
-    :raises ValueError: for values that are not JSON, and for a field that is given twice.
-    """
-    body = dict(execution or {})
-    for name, value in (("argument", argument), ("labels", labels)):
-        if value is not None and name in body:
-            msg = f"{name} is given twice: as {name}= and in execution[{name!r}]. Keep one."
-            raise ValueError(msg)
-    if argument is not None:
-        body["argument"] = encode_json(argument)
-    elif isinstance(body.get("argument"), str):
-        body["argument"] = check_json_text(body["argument"], "execution['argument']")
-    elif "argument" in body:
-        body["argument"] = encode_json(body["argument"], "execution['argument']")
-    if labels:
-        body["labels"] = dict(labels)
-    return body
 
 
 class _HookBase(BaseHook):
@@ -310,10 +282,11 @@ class WorkflowExecutionsHook(_HookBase):
         *,
         poll_interval: float,
         deadline: float | None = None,
+        queued_deadline: float | None = None,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
     ) -> Execution:
-        """Wait until an execution is in one of the states, whichever; ``deadline`` is in epoch seconds."""
+        """Wait until an execution is in one of the states, whichever; deadlines are in epoch seconds."""
         looker = self.client.without_retries()
         return wait_for_end(
             lambda: looker.get(name, "BASIC"),
@@ -322,6 +295,7 @@ class WorkflowExecutionsHook(_HookBase):
             log=self.log,
             poll_interval=check_interval(poll_interval),
             deadline=deadline,
+            queued_deadline=queued_deadline,
             success_states=success_states,
             failure_states=failure_states,
         )

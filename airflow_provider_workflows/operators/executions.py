@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
+from airflow_provider_workflows.body import create_body
+from airflow_provider_workflows.cancelling import cancel_bounded
+from airflow_provider_workflows.durable import Created, DurableCreate, check_room_for_labels
+from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.execution import Execution, ExecutionName, parse_time, started_at
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink, push_workflow_link
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.operators.waiting import WaitsForExecution
+from airflow_provider_workflows.operators.identity import identity_of
+from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
+from airflow_provider_workflows.waiting import check_interval
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,10 +48,17 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
     :param deferrable: wait in the triggerer, without a worker; says where to wait, never whether.
     :param poll_interval: seconds between two looks, give or take a tenth.
     :param cancel_on_kill: cancel the execution when the task is killed (cleared, marked failed or successful).
-    :param durable: never start a second execution for the same try of the task, whatever breaks.
+    :param durable: never start a second execution by accident: a retry goes on with the one that an earlier try
+        started, and a create whose answer got lost is looked for before it is repeated. On v1 this adds labels.
+    :param cancel_on_timeout: cancel the execution when ``execution_timeout`` or ``queued_timeout`` has passed.
+    :param queued_timeout: how long the execution may stay QUEUED before it counts as late: seconds or a timedelta.
+        ``None`` for no limit of its own.
     :raises ValueError: before any request, for an argument that is not JSON and for ids and labels that cannot be.
     :raises ExecutionFailed: with the service's message, the failing step and its line.
-    :raises AirflowFailException: from :class:`ExecutionCancelled`: it was stopped on purpose, so no retry.
+    :raises ExecutionTimeout: when ``execution_timeout`` (Airflow's own parameter) has passed, counted from the
+        first try that waited for the same execution, over deferrals and restarts.
+    :raises AirflowFailException: from :class:`ExecutionCancelled`: it was stopped on purpose, so no retry; and from
+        :class:`AmbiguousCreate` on v1beta, where a retry could not tell whether it starts a second execution.
     """
 
     template_fields: Sequence[str] = (
@@ -69,6 +82,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         poll_interval: float = 10.0,
         cancel_on_kill: bool = True,
         durable: bool = True,
+        cancel_on_timeout: bool = True,
+        queued_timeout: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(workflow_id=workflow_id, **kwargs)
@@ -80,31 +95,76 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         self.poll_interval = poll_interval
         self.cancel_on_kill = cancel_on_kill
         self.durable = durable
+        self.cancel_on_timeout = cancel_on_timeout
+        self.queued_timeout = queued_timeout
         self._name: ExecutionName | None = None
+        self._creating: DurableCreate | None = None
 
     def execute(self, context: Context) -> Execution:
-        """Create the execution, and wait for it if asked to."""
+        """Create the execution, or find the one of an earlier try, and wait for it if asked to."""
+        queued_timeout = self._checked_waiting()
+        created = self._create(context)
+        name = self._name = self.name_of(created.execution)
+        self.announce(context, name)
+        if not self.wait_for_completion:
+            return created.execution
+        since = created.waiting_since
+        limit = self.execution_timeout.total_seconds() if self.execution_timeout else None
+        deadlines = Deadlines(
+            deadline=None if limit is None else since + limit,
+            queued_deadline=None if queued_timeout is None else since + queued_timeout,
+        )
+        return self.wait(context, name, deadlines)
+
+    def _checked_waiting(self) -> float | None:
+        """Check what says how to wait before anything is started; return ``queued_timeout`` in seconds."""
         if self.wait_for_completion:
             self.check_interval()
-        created = self.hook.create_execution(
-            self.workflow_id,
-            self.location,
-            self.project_id,
-            argument=self.argument,
-            labels=self.labels,
-            execution=self.execution,
+        timeout = self.queued_timeout
+        if timeout is None:
+            return None
+        return check_interval(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout, "queued_timeout")
+
+    def _create(self, context: Context) -> Created:
+        workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
+        body = create_body(self.argument, self.labels, self.execution)
+        client = self.hook.client
+        client.api.check_body(body)
+        if not self.durable:
+            began = client.clock.time()
+            return Created(client.create(workflow, body), began, attached=False)
+        if client.api.version == "v1":
+            check_room_for_labels(body.get("labels", {}))
+        self._creating = DurableCreate(
+            client,
+            workflow,
+            body,
+            identity=identity_of(context, retries=self.retries or 0),
+            record=context.get("task_state_store"),
+            cancel_stale=self.cancel_on_kill,
+            log=self.log,
         )
-        name = self.name_of(created)
-        self._name = name
-        self.announce(context, name)
-        self.log.info("Created %s.", name)
-        return self.wait(context, name) if self.wait_for_completion else created
+        try:
+            created = self._creating.run()
+        except AmbiguousCreate as exc:
+            if exc.retryable:
+                raise
+            raise AirflowFailException(str(exc)) from exc
+        self._creating = None
+        return created
 
     def on_kill(self) -> None:
-        """Cancel the execution that this task waits for."""
-        if self._name is not None and self.cancel_on_kill:
-            self.log.info("The task was killed: cancelling %s.", self._name)
-            self.hook.client.cancel(self._name)
+        """
+        Cancel the execution that this task waits for, also one whose create is just being answered.
+
+        One call in a bounded time; an execution that is already over is no error.
+        """
+        if not self.cancel_on_kill:
+            return
+        if self._name is not None:
+            cancel_bounded(self.hook.client, self._name, self.log)
+        elif self._creating is not None:
+            self._creating.cancel_attempts()
 
 
 class WorkflowsCancelExecutionOperator(WorkflowsBaseOperator):

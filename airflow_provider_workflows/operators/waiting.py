@@ -4,16 +4,26 @@ Wait for an execution on behalf of a task: in the worker or in the triggerer, wi
 
 Both ways end in :meth:`WaitsForExecution.finish`, which fetches the FULL execution once and decides by the one table
 of states. What the trigger's event says is never trusted for that: events are stored, may be old or come twice.
+
+Deadlines are absolute (epoch seconds) and go along through worker, trigger and resume. Airflow's own timers count
+anew in each process, so they are only taken as another way to learn that the deadline has passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 
-from airflow_provider_workflows.exceptions import ExecutionCancelled, WorkflowsError
+from airflow_provider_workflows.cancelling import cancel_bounded
+from airflow_provider_workflows.exceptions import (
+    ExecutionCancelled,
+    ExecutionTimeout,
+    WorkflowsApiError,
+    WorkflowsError,
+)
 from airflow_provider_workflows.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -25,20 +35,45 @@ from airflow_provider_workflows.execution import (
     execution_id_of,
 )
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.waiting import check_interval, timed_out
+from airflow_provider_workflows.waiting import check_interval, is_passing, next_deadline, timed_out
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_workflows.triggers.executions import EventPayload, WorkflowExecutionTrigger
 
+#: Airflow resumes a task with this method's name when its trigger crashed or timed out.
+TRIGGER_FAILED = "__fail__"
+TRIGGER_TIMEOUT = "Trigger timeout"
+#: The triggerer's clock may be ahead of this worker's by so many seconds.
+CLOCK_SKEW = 60.0
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """
+    Hold by when an execution must have ended, and by when it must have left the queue.
+
+    :param deadline: epoch seconds; ``None`` for no limit.
+    :param queued_deadline: epoch seconds; ``None`` for no limit.
+    """
+
+    deadline: float | None = None
+    queued_deadline: float | None = None
+
+    def passed(self, state: str | None, now: float) -> bool:
+        """Tell whether an execution in this state is late."""
+        end = next_deadline(state, self.deadline, self.queued_deadline)
+        return end is not None and now >= end
+
 
 class WaitsForExecution(WorkflowsBaseOperator):
-    """Give an operator the waiting; it says what counts as success and where to wait."""
+    """Give an operator the waiting; it says what counts as success, where to wait and what a kill does."""
 
     deferrable: bool
     poll_interval: float
     cancel_on_kill: bool = False
+    cancel_on_timeout: bool = False
     success_states: Collection[str] = SUCCESS_STATES
     failure_states: Collection[str] = FAILURE_STATES
 
@@ -54,24 +89,42 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """Classify an execution by this task's states."""
         return classify(execution.get("state"), self.success_states, self.failure_states)
 
-    def wait(self, context: Context, name: ExecutionName, deadline: float | None = None) -> Execution:
-        """Wait for the execution where this task is to wait; the deferrable way looks once before it defers."""
-        if not self.deferrable:
+    def wait(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
+        """Wait for the execution where this task is to wait, and finish."""
+        return (self._wait_deferred if self.deferrable else self._wait_here)(context, name, deadlines)
+
+    def _wait_here(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
+        try:
             self.hook.wait_until_ended(
                 name,
                 poll_interval=self.check_interval(),
-                deadline=deadline,
                 success_states=self.success_states,
                 failure_states=self.failure_states,
+                **asdict(deadlines),
             )
-            return self.finish(context, name, self.hook.client.get(name))
-        execution = self.hook.client.get(name)
-        if self.verdict(execution) is Verdict.WAITING:
-            self.log.info("%s is %s: waiting in the triggerer.", name, execution.get("state"))
-            self.defer(trigger=self.trigger(name, deadline), method_name="execute_complete")
-        return self.finish(context, name, execution)
+        except (ExecutionTimeout, AirflowTaskTimeout):
+            return self._late(context, name, self.hook.client.get(name))
+        return self.finish(context, name, self.hook.client.get(name))
 
-    def trigger(self, name: ExecutionName, deadline: float | None) -> WorkflowExecutionTrigger:
+    def _wait_deferred(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
+        """Look once, and defer if there is something left to wait for."""
+        try:
+            execution = self.hook.client.get(name)
+        except WorkflowsApiError as exc:
+            if not is_passing(exc, waited=0.0):
+                raise
+            self.log.warning("The first look at %s failed: %s", name, exc)
+        else:
+            if self.verdict(execution) is not Verdict.WAITING:
+                return self.finish(context, name, execution)
+        self.log.info("Waiting for %s in the triggerer.", name)
+        raise TaskDeferred(
+            trigger=self.trigger(name, deadlines),
+            method_name="execute_complete",
+            kwargs={"deadlines": asdict(deadlines)},
+        )
+
+    def trigger(self, name: ExecutionName, deadlines: Deadlines) -> WorkflowExecutionTrigger:
         """Make the trigger that waits for the execution."""
         from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 
@@ -85,32 +138,78 @@ class WaitsForExecution(WorkflowsBaseOperator):
             api_version=self.api_version,
             api_endpoint=self.api_endpoint,
             poll_interval=self.check_interval(),
-            deadline=deadline,
             cancel_on_kill=self.cancel_on_kill,
             success_states=self.success_states,
             failure_states=self.failure_states,
+            **asdict(deadlines),
         )
 
-    def execute_complete(self, context: Context, event: EventPayload) -> Execution:
+    def execute_complete(
+        self, context: Context, event: EventPayload, deadlines: dict[str, float | None] | None = None
+    ) -> Execution:
         """
         Go on after the trigger's event: fetch the execution and finish, whatever the event says of it.
 
-        Keeps no state, so a second call with the same event does the same.
+        Keeps no state, so a second call with the same event does the same. ``DAG.test()`` of some versions hands
+        over the word "success" instead of the payload of a trigger that ended its task.
         """
-        name = self.execution_name(event["execution_name"].rpartition("/")[2])
-        self.announce(context, name)
+        name = self._announced(context, event)
         execution = self.hook.client.get(name)
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
-        if event["status"] == "timeout":
-            return self.deadline_passed(name, execution)
+        limits = Deadlines(**(deadlines or {}))
         if event["status"] == "error":
-            raise WorkflowsError(f"The triggerer could not wait for {name} any longer: {event['message']}")
-        return self.wait(context, name)
+            raise WorkflowsError(
+                f"The triggerer could not wait for {name} any longer, and the execution is still going: "
+                f"{event['message']}"
+            )
+        if event["status"] == "timeout" and limits.passed(execution.get("state"), self.hook.clock.time() + CLOCK_SKEW):
+            return self._late(context, name, execution)
+        return self.wait(context, name, limits)
 
-    def deadline_passed(self, name: ExecutionName, execution: Execution) -> Execution:
-        """Fail, because the execution did not end in time."""
-        raise timed_out(name, execution.get("state"))
+    def _announced(self, context: Context, event: EventPayload | None = None) -> ExecutionName:
+        """Name the execution that the trigger waited for: from its event, or else from this task's own XCom."""
+        if isinstance(event, dict):
+            execution_id = event["execution_name"].rpartition("/")[2]
+        else:
+            ti: Any = context["ti"]
+            execution_id = ti.xcom_pull(task_ids=self.task_id, key="execution_id", map_indexes=ti.map_index)
+        name = self.execution_name(execution_id)
+        self.announce(context, name)
+        return name
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Resume; and where Airflow says only that the trigger failed, look before believing that all is lost.
+
+        Airflow 2 ends a trigger at ``execution_timeout`` by itself, with nothing but a text for its task.
+        """
+        if next_method != TRIGGER_FAILED:
+            return self.resume(next_method, next_kwargs, context)
+        name = self._announced(context)
+        execution = self.hook.client.get(name)
+        if self.verdict(execution) is not Verdict.WAITING:
+            return self.finish(context, name, execution)
+        if (next_kwargs or {}).get("error") == TRIGGER_TIMEOUT:
+            return self._late(context, name, execution)
+        self.log.error("The trigger failed while %s is still %s.", name, execution.get("state"))
+        return self.resume(next_method, next_kwargs, context)
+
+    def resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume the way Airflow does."""
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def _late(self, context: Context, name: ExecutionName, execution: Execution) -> Execution:
+        """Take the result of an execution that ended at the last moment; else cancel it and fail."""
+        if self.verdict(execution) is not Verdict.WAITING:
+            return self.finish(context, name, execution)
+        if self.cancel_on_timeout:
+            cancel_bounded(self.hook.client, name, self.log)
+        raise self.late_error(timed_out(name, execution.get("state")))
+
+    def late_error(self, error: ExecutionTimeout) -> Exception:
+        """Return what to raise for an execution that did not end in time."""
+        return error
 
     def finish(self, context: Context, name: ExecutionName, execution: Execution) -> Execution:
         """

@@ -15,17 +15,18 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_workflows.exceptions import WorkflowsApiError
-from airflow_provider_workflows.execution import FAILURE_STATES, SUCCESS_STATES, Execution, ExecutionName, Verdict
+from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
+from airflow_provider_workflows.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.operators.waiting import WaitsForExecution
-from airflow_provider_workflows.waiting import StateLog, check_interval, is_passing, timed_out
+from airflow_provider_workflows.operators.identity import identity_of
+from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
+from airflow_provider_workflows.waiting import StateLog, check_interval, is_passing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_workflows.triggers.executions import EventPayload
+WAITING_KEY = "waiting_since"
 
 
 class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
@@ -79,7 +80,25 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self._states = StateLog(str(name), self.log)
         if not self.deferrable:
             return super().execute(context)
-        return self._skipping(self.wait, context, name, self.hook.clock.time() + self.timeout)
+        deadline = self._waiting_since(context) + self.timeout
+        return self._skipping(self.wait, context, name, Deadlines(deadline=deadline))
+
+    def _waiting_since(self, context: Context) -> float:
+        """
+        Return when the first try since the last clear began to wait.
+
+        Airflow 3.3 and later keep it; earlier ones do not, and each try of a deferrable sensor counts anew there.
+        """
+        now = self.hook.clock.time()
+        store: Any = context.get("task_state_store")
+        if store is None:
+            return now
+        generation = identity_of(context, retries=self.retries or 0).generation
+        record = store.get(WAITING_KEY)
+        if isinstance(record, dict) and record.get("generation") == generation:
+            return float(record["since"])
+        store.set(WAITING_KEY, {"since": now, "generation": generation})
+        return now
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; an execution that has ended badly raises."""
@@ -96,11 +115,11 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self.finish(context, name, self.hook.client.get(name)))
 
-    def execute_complete(self, context: Context, event: EventPayload) -> Execution:
-        """Go on after the trigger's event, with the outcome that poking would have had."""
-        return self._skipping(super().execute_complete, context, event)
-
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume, with the outcome that poking would have had."""
+        return self._skipping(super().resume_execution, next_method, next_kwargs, context)
+
+    def resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
         Resume without the base sensor's handling of ``soft_fail``.
 
@@ -109,10 +128,11 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         """
         return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
-    def deadline_passed(self, name: ExecutionName, execution: Execution) -> Execution:
+    def late_error(self, error: ExecutionTimeout) -> Exception:
         """Fail as sensors do; the execution goes on."""
-        error = timed_out(name, execution.get("state"))
-        raise AirflowSensorTimeout(str(error)) from error
+        late = AirflowSensorTimeout(str(error))
+        late.__cause__ = error
+        return late
 
     def _skipping(self, wait: Callable[..., Execution], *args: Any) -> Execution:
         """Skip for what poking skips: ``soft_fail`` for timeouts and cancellations, ``never_fail`` for everything."""

@@ -9,12 +9,13 @@ never the execution's argument, its result or a credential.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_workflows.cancelling import cancel_bounded_async
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.execution import (
@@ -27,11 +28,14 @@ from airflow_provider_workflows.execution import (
 )
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.triggers.task_state import was_killed
+from airflow_provider_workflows.waiting import next_deadline
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.client import AsyncWorkflowsClient
 
 Status = Literal["success", "failed", "timeout", "error"]
+AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 
 
 class EventPayload(TypedDict):
@@ -46,6 +50,17 @@ class EventPayload(TypedDict):
     state: str | None
     execution_name: str
     message: str
+
+
+class _LastState:
+    """Remember the state that was seen last."""
+
+    def __init__(self) -> None:
+        self.state: str | None = None
+
+    def saw(self, state: str | None) -> None:
+        """Take note of a state."""
+        self.state = state
 
 
 class WorkflowExecutionTrigger(BaseTrigger):
@@ -67,6 +82,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
     :param cancel_on_kill: cancel the execution when a user kills the deferred task.
     :param success_states: states that count as success.
     :param failure_states: states that count as failure; every other end does, too.
+    :param queued_deadline: epoch seconds by which the execution must have left the state QUEUED; ``None`` for none.
     """
 
     def __init__(
@@ -84,6 +100,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         cancel_on_kill: bool = True,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
+        queued_deadline: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.project_id = project_id
@@ -99,6 +116,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.cancel_on_kill = cancel_on_kill
         self.success_states = success_states
         self.failure_states = failure_states
+        self.queued_deadline = queued_deadline
         self.clock: Clock = SYSTEM_CLOCK
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -120,6 +138,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 "cancel_on_kill": self.cancel_on_kill,
                 "success_states": sorted(self.success_states),
                 "failure_states": sorted(self.failure_states),
+                "queued_deadline": self.queued_deadline,
             },
         )
 
@@ -135,16 +154,40 @@ class WorkflowExecutionTrigger(BaseTrigger):
         return ConnectionArguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the one event."""
-        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+        """
+        Yield the one event.
+
+        Where Airflow has no ``on_kill`` for triggers (before 3.3), a kill arrives as a cancellation like a shutdown
+        does; the task instance tells which it is. The cancellation is always passed on.
+        """
+        try:
+            payload = await self._wait()
+        except asyncio.CancelledError:
+            if not AIRFLOW_CALLS_ON_KILL:
+                await self.on_kill()
+            raise
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """
+        Cancel the execution when a user has killed the task: marked it, cleared it, or failed its DAG run.
+
+        Airflow 3.3 also calls this when it moves a trigger to another triggerer, so the task instance is asked
+        first; where that cannot be done, nothing is cancelled. Bounded in time; one that is over is no error.
+        """
+        if not self.cancel_on_kill:
+            return
+        if not await was_killed(self, self.log):
+            self.log.info("The task still waits for %s: not cancelling it.", self.execution_id)
+            return
+        client, close = await open_client(self._connection)
+        try:
+            await cancel_bounded_async(client, self.execution_name, self.log)
+        finally:
+            await close()
 
     async def _wait(self) -> EventPayload:
-        state: str | None = None
-
-        def remember(seen: str | None) -> None:
-            nonlocal state
-            state = seen
-
+        seen = _LastState()
         try:
             name = self.execution_name
             async with self._poller(name) as poller:
@@ -154,16 +197,34 @@ class WorkflowExecutionTrigger(BaseTrigger):
                     success_states=self.success_states,
                     failure_states=self.failure_states,
                     log=self.log,
-                    on_state=remember,
+                    on_state=seen.saw,
                 )
-                left = None if self.deadline is None else max(0.0, self.deadline - self.clock.time())
-                ended = await asyncio.wait_for(waiting, left)
+                ended = await self._until_late(waiting, seen)
         except asyncio.TimeoutError:
-            return self._payload("timeout", state, "the execution did not end before the deadline")
+            return self._payload("timeout", seen.state, "the execution did not start or end before its deadline")
         except (WorkflowsError, ValueError, AirflowException) as exc:
-            return self._payload("error", state, str(exc))
+            return self._payload("error", seen.state, str(exc))
         succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
         return self._payload("success" if succeeded else "failed", ended, f"the execution is {ended}")
+
+    async def _until_late(self, waiting: Coroutine[Any, Any, str], seen: _LastState) -> str:
+        """Await the end of the execution, or raise ``asyncio.TimeoutError`` at the deadline that matters."""
+        task = asyncio.ensure_future(waiting)
+        try:
+            # While it may still be queued, the nearer deadline; later the other one.
+            for state in ("QUEUED", None):
+                end = next_deadline(state, self.deadline, self.queued_deadline)
+                left = None if end is None else max(0.0, end - self.clock.time())
+                await asyncio.wait({task}, timeout=left)
+                if task.done():
+                    return task.result()
+                if seen.state == "QUEUED":
+                    break
+            raise asyncio.TimeoutError
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     def _payload(self, status: Status, state: str | None, message: str) -> EventPayload:
         name = f"projects/{self.project_id}/locations/{self.location}/workflows/{self.workflow_id}"

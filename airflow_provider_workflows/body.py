@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the body of a create from what users pass; the same for the hooks and the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_workflows.execution import check_json_text, encode_json
+
+
+def create_body(
+    argument: Any = None, labels: Mapping[str, str] | None = None, execution: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """
+    Make the body of a create from what users pass.
+
+    :param argument: any JSON value; ``None`` leaves the field out, which the service takes as ``null``.
+    :param labels: labels of the execution (v1).
+    :param execution: further Execution fields; its ``argument`` may be a JSON value or JSON *text*.
+    :raises ValueError: for values that are not JSON, and for a field that is given twice.
+    """
+    body = dict(execution or {})
+    for name, value in (("argument", argument), ("labels", labels)):
+        if value is not None and name in body:
+            msg = f"{name} is given twice: as {name}= and in execution[{name!r}]. Keep one."
+            raise ValueError(msg)
+    if argument is not None:
+        body["argument"] = encode_json(argument)
+    elif isinstance(body.get("argument"), str):
+        body["argument"] = check_json_text(body["argument"], "execution['argument']")
+    elif "argument" in body:
+        body["argument"] = encode_json(body["argument"], "execution['argument']")
+    if labels:
+        body["labels"] = dict(labels)
+    return body
