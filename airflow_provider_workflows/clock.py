@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 
 class Clock:
@@ -29,6 +30,10 @@ class Clock:
     async def async_sleep(self, seconds: float) -> None:
         """Let other tasks of the event loop go on for that long."""
         await asyncio.sleep(seconds)
+
+    async def wait(self, task: asyncio.Future[Any], seconds: float | None) -> None:
+        """Wait until a task is done, or for that long; it is not cancelled."""
+        await asyncio.wait({task}, timeout=seconds)
 
 
 SYSTEM_CLOCK = Clock()

@@ -215,7 +215,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
             for state in ("QUEUED", None):
                 end = next_deadline(state, self.deadline, self.queued_deadline)
                 left = None if end is None else max(0.0, end - self.clock.time())
-                await asyncio.wait({task}, timeout=left)
+                await self.clock.wait(task, left)
                 if task.done():
                     return task.result()
                 if seen.state == "QUEUED":
