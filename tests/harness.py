@@ -14,9 +14,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import logging
+import math
+import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
@@ -45,6 +48,11 @@ class AdvancingClock(Clock):
     def __init__(self, manual: ManualClock | None = None) -> None:
         self.manual = manual or ManualClock()
         self.slept: list[float] = []
+        self._plans: list[tuple[int, Callable[[], Any]]] = []
+
+    def on_sleep(self, action: Callable[[], Any], *, number: int = 1) -> None:
+        """Do something while somebody sleeps: the next time, or the ``number``-th from now."""
+        self._plans.append((len(self.slept) + number, action))
 
     def time(self) -> float:
         """Return the manual clock's time, epoch seconds."""
@@ -57,12 +65,22 @@ class AdvancingClock(Clock):
     def sleep(self, seconds: float) -> None:
         """Move the clock."""
         self.slept.append(seconds)
-        self.manual.advance(seconds)
+        self.manual.advance(max(0.0, seconds))
+        due = [plan for plan in self._plans if plan[0] <= len(self.slept)]
+        self._plans = [plan for plan in self._plans if plan not in due]
+        for _, action in due:
+            action()
 
     async def async_sleep(self, seconds: float) -> None:
         """Move the clock and let other tasks go on."""
         self.sleep(seconds)
         await asyncio.sleep(0)
+
+    async def wait(self, task: asyncio.Future[Any], seconds: float | None) -> None:
+        """Wait until a task is done or others' sleeps have moved the clock that far."""
+        end = math.inf if seconds is None else self.time() + seconds
+        while not task.done() and self.time() < end:
+            await asyncio.wait({task}, timeout=0.001)
 
     def now(self) -> datetime:
         """Return the time as an aware datetime."""
@@ -362,6 +380,65 @@ def _by_task_runner(operator: BaseOperator) -> dict[str, Any]:
 
         return {name: ExecutorSafeguard.sentinel_value}
     return {name: importlib.import_module("airflow.models.baseoperator")._sentinel}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """Hold one log line as it would be shown, its traceback included; ``level`` is ``info``, ``warning`` or worse."""
+
+    level: str
+    text: str
+
+
+class _StandardLog(logging.Handler):
+    """Collect what goes through the standard library's loggers."""
+
+    def __init__(self, lines: list[LogLine]) -> None:
+        super().__init__(logging.INFO)
+        self._lines = lines
+        self._last: logging.LogRecord | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record is not self._last:  # several loggers may hand the same one over
+            self._last = record
+            self._lines.append(LogLine(record.levelname.lower(), self.format(record)))
+
+
+@contextmanager
+def record_logs() -> Iterator[list[LogLine]]:
+    """Collect all log lines at INFO and above: of Airflow 3's structlog, of Airflow 2's logging, of libraries."""
+    lines: list[LogLine] = []
+    handler = _StandardLog(lines)
+    # In a task's process, Airflow 2 does not pass a task's lines on to the root logger.
+    loggers = [logging.getLogger(name) for name in (None, "airflow.task")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        with _structured_log(lines) if AIRFLOW_3 else nullcontext():
+            yield lines
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+@contextmanager
+def _structured_log(lines: list[LogLine]) -> Iterator[None]:
+    """Listen to structlog, before its renderer; the list is changed in place, because loggers hold it."""
+    import structlog
+
+    def listen(_: Any, method: str, event: Any) -> Any:
+        shown = [str(event.get("event")), *(f"{key}={value}" for key, value in event.items() if key != "event")]
+        if event.get("exc_info"):
+            shown.append(traceback.format_exc())
+        lines.append(LogLine(str(event.get("level", method)), " ".join(shown)))
+        return event
+
+    processors: list[Any] = structlog.get_config()["processors"]
+    processors.insert(len(processors) - 1, listen)
+    try:
+        yield
+    finally:
+        processors.remove(listen)
 
 
 def through_json(value: Any) -> Any:
