@@ -57,7 +57,7 @@ def web_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowCluster]
 @pytest.fixture
 def page(web_ui: AirflowCluster, tmp_path: Path) -> Iterator[Any]:
     """Open the list of connections; a picture of the page is kept in ``tmp_path`` at the end."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # type: ignore[import-not-found, unused-ignore]
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
