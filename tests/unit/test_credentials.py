@@ -184,8 +184,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     # google-auth looks up the account's allowed locations in the background, on the internet.
     monkeypatch.setattr(
-        "google.auth.credentials.CredentialsWithRegionalAccessBoundary"
-        "._is_regional_access_boundary_lookup_required",
+        "google.auth.credentials.CredentialsWithRegionalAccessBoundary._is_regional_access_boundary_lookup_required",
         lambda self: False,
     )
 
@@ -215,9 +214,7 @@ def refusal(settings: ConnectionSettings) -> str:
 # --- which identity
 
 
-def test_key_path_and_keyfile_dict_send_the_keys_token(
-    google: Google, key: dict[str, Any], tmp_path: Path
-) -> None:
+def test_key_path_and_keyfile_dict_send_the_keys_token(google: Google, key: dict[str, Any], tmp_path: Path) -> None:
     """A key as file or as content gets a token for the account it names."""
     for extra in ({"key_path": write(tmp_path / "key.json", key)}, {"keyfile_dict": json.dumps(key)}):
         resolved = load_credentials(settings_from_extra(extra))
@@ -526,18 +523,14 @@ def test_session_gives_every_request_the_timeout(google: Google, key: dict[str, 
         with pytest.raises(requests.Timeout):
             session.get(f"{google.url}/token", timeout=None)
     with (
-        make_session(
-            load_credentials(ConnectionSettings(keyfile_dict=key)).credentials, timeout=0.1
-        ) as session,
+        make_session(load_credentials(ConnectionSettings(keyfile_dict=key)).credentials, timeout=0.1) as session,
         pytest.raises(TransportError) as caught,
     ):
         session.get(f"{google.url}/api")
     assert is_transient(caught.value)
 
 
-async def test_async_session_fetches_one_token_for_all_without_blocking(
-    google: Google, resolved: Resolved
-) -> None:
+async def test_async_session_fetches_one_token_for_all_without_blocking(google: Google, resolved: Resolved) -> None:
     """Twenty first requests wait for one slow token server, and the event loop goes on meanwhile."""
     google.token_gate.clear()
     session = make_async_session(resolved.credentials, timeout=30, limit=5)
@@ -575,9 +568,7 @@ async def test_async_session_never_resends_a_post(google: Google, resolved: Reso
     """Neither an answer that asks for a repeat nor a dropped connection makes a second POST."""
     google.api_statuses = [status] * 3
     session = make_async_session(resolved.credentials, timeout=30, limit=1)
-    assert (
-        await session.request("POST", f"{google.url}/api", data=b"{}", total_attempts=3)
-    ).status_code == status
+    assert (await session.request("POST", f"{google.url}/api", data=b"{}", total_attempts=3)).status_code == status
     google.drop = True
     with pytest.raises(TransportError):
         await session.request("POST", f"{google.url}/api", data=b"{}")

@@ -56,9 +56,7 @@ def test_connection_type_has_its_public_name(info: dict[str, Any]) -> None:
     (connection,) = info["connection-types"]
     assert connection["connection-type"] == "google_cloud_workflows"
     assert connection["hook-name"] == "Google Cloud Workflows"
-    assert (
-        connection["hook-class-name"] == "airflow_provider_workflows.hooks.executions.WorkflowExecutionsHook"
-    )
+    assert connection["hook-class-name"] == "airflow_provider_workflows.hooks.executions.WorkflowExecutionsHook"
 
 
 def test_form_shows_every_field_and_hides_the_key(info: dict[str, Any]) -> None:
@@ -122,9 +120,7 @@ def test_provider_info_imports_nothing_heavy() -> None:
     assert shown.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(
-    find_spec("flask_appbuilder") is None, reason="the form libraries come with Airflow 2 only"
-)
+@pytest.mark.skipif(find_spec("flask_appbuilder") is None, reason="the form libraries come with Airflow 2 only")
 def test_airflow_2_form_has_the_same_fields() -> None:
     """Airflow 2 refuses a hook with form fields of other classes than four, and hides the key."""
     from wtforms import BooleanField, Form, IntegerField, PasswordField, StringField
