@@ -34,7 +34,7 @@ with DAG(
     dag_id="example_fan_out",
     schedule=None,
     catchup=False,
-    params={"regions": ["north", "east", "south"], "seconds": 4},
+    params={"regions": ["north", "east", "south"], "seconds": 6},
     tags=["example", "workflows"],
     doc_md=__doc__,
 ):

@@ -33,7 +33,7 @@ with DAG(
     dag_id="example_run_and_use_result",
     schedule=None,
     catchup=False,
-    params={"customer": "Ada", "seconds": 4},
+    params={"customer": "Ada", "seconds": 6},
     # Templates keep their types: `seconds` arrives as a number.
     render_template_as_native_obj=True,
     tags=["example", "workflows"],

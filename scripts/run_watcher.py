@@ -53,15 +53,16 @@ class RunWatcher:
         self._tasks: dict[tuple[str, str, str, int], TaskHistory] = {}
         self.run_states: dict[tuple[str, str], str] = {}
 
-    def watch(self, timeout: float) -> dict[tuple[str, str], str]:
+    def watch(self, timeout: float, *, until: Callable[[], bool] = lambda: False) -> dict[tuple[str, str], str]:
         """
         Poll until all runs are over, or the time is; return (DAG id, run id) -> last seen state of the run.
 
         :param timeout: seconds
+        :param until: asked after each round whether to stop watching already
         """
         deadline = time.monotonic() + timeout
-        going = list(self._runs)
-        while going and time.monotonic() < deadline:
+        going = [run for run in self._runs if self.run_states.get(run) not in FINISHED_RUN]
+        while going and time.monotonic() < deadline and not until():
             for run in list(going):
                 # The run's state first: its tasks are then at least as far.
                 self.run_states[run] = self._cluster.run_state(*run)

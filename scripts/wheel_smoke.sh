@@ -14,4 +14,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cp -r "$checkout/tests/smoke" "$folder/"
 cd "$folder"
-env -u PYTHONPATH "$venv/bin/python" -m pytest -ra -m smoke smoke
+unset PYTHONPATH
+"$venv/bin/python" -c "import airflow_provider_workflows as package; print('testing', package.__file__)"
+"$venv/bin/python" -m pytest -ra -m smoke smoke

@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_workflows.testing import Emulator
+from airflow_cluster import AirflowCluster
+from airflow_provider_workflows.testing import Emulator, ManualClock
 from local_emulator import connection_environment
 
 EXAMPLE_DAGS = Path(__file__).resolve().parent.parent.parent / "example_dags"
@@ -22,11 +24,10 @@ AirflowCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs an Airflow 3 cluster on Airflow 2."""
-    if AIRFLOW_3:
-        return
+    """Run what needs an Airflow 3 cluster last, so that it is not up during all other tests; skip it on Airflow 2."""
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
     for item in items:
-        if item.get_closest_marker("cluster"):
+        if item.get_closest_marker("cluster") and not AIRFLOW_3:
             item.add_marker(pytest.mark.skip(reason="the cluster harness is for Airflow 3"))
 
 
@@ -45,6 +46,22 @@ def _home_environment(home: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def cluster_emulator() -> Iterator[Emulator]:
+    """Serve the emulator that the cluster's connection names; its executions end when a test moves its clock."""
+    with Emulator(clock=ManualClock()) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator) -> Iterator[AirflowCluster]:
+    """Run one real Airflow with the example DAGs for all tests of the session: it takes long to start."""
+    home = tmp_path_factory.mktemp("cluster")
+    environment = connection_environment(cluster_emulator.endpoint)
+    with AirflowCluster(home, EXAMPLE_DAGS, env=environment) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def airflow_command(
     tmp_path_factory: pytest.TempPathFactory, airflow_db: Path, shared_emulator: Emulator
@@ -55,9 +72,11 @@ def airflow_command(
     It takes the command's arguments and returns the completed process with its output as text. Every call has a
     database of its own, a copy of the session's migrated one, so calls may run at the same time.
     """
+    homes = tmp_path_factory.mktemp("homes")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        home = tmp_path_factory.mktemp("airflow")
+        # Unlike pytest's own factory this may be called by several threads.
+        home = Path(tempfile.mkdtemp(dir=homes))
         shutil.copy(airflow_db / "airflow.db", home)
         environment = {
             **os.environ,
