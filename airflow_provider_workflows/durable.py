@@ -389,7 +389,8 @@ class DurableCreate:
             f"'gcloud workflows executions list {self._workflow.workflow} --location={self._workflow.location} "
             f"--project={self._workflow.project}'; cancel it or let it end, then clear this task."
         )
-        return AmbiguousCreate(message, retryable=False)
+        # With labels the next try of the task can tell; without them it could only guess.
+        return AmbiguousCreate(message, retryable=self._labelled)
 
     # --- the record ---
 

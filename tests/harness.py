@@ -54,6 +54,10 @@ class AdvancingClock(Clock):
         """Do something while somebody sleeps: the next time, or the ``number``-th from now."""
         self._plans.append((len(self.slept) + number, action))
 
+    def forget(self) -> None:
+        """Drop what was to be done while somebody sleeps."""
+        self._plans.clear()
+
     def time(self) -> float:
         """Return the manual clock's time, epoch seconds."""
         return self.manual.time()
