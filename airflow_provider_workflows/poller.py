@@ -1,55 +1,113 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Watch executions for whoever waits on an event loop. No Airflow in here.
+Watch executions for whoever waits on an event loop, with as few requests as possible. No Airflow in here.
 
-One poller serves all waiters of one (event loop, connection, workflow): its first waiter makes it, its last one
-closes it. A waiter asks it for the end of an execution and does not know how the poller finds out.
+One poller serves all waits of one (event loop, connection, workflow): ten thousand waits on one workflow are ten
+list requests a round instead of ten thousand gets. Its contract:
+
+* **Made and gone.** The first who enters :func:`shared_poller` makes it, the last who leaves closes it, its client
+  included. It belongs to its event loop: another loop, or a forked process, has pollers of its own.
+* **What a wait gets.** The state in which the execution ended, once, as soon as a look has shown it, or an exception
+  of its own. Each new state is told and logged once, in order, in the context of the task that waits. States go
+  forward only: a list that is older than the get before it changes nothing.
+* **When.** A look at least every ``poll_interval`` seconds, up to 30 % early when that saves requests, as long as the
+  budget allows; otherwise those who have waited longest come first. Before a first look it waits for up to a second
+  for others that come together with this one.
+* **Leaving.** A wait may be cancelled at any time and disturbs nobody; what was under way for it is finished and
+  thrown away.
+* **How it looks.** Every round takes the cheaper of pages of a list and gets, or both, see :mod:`polling_plan`. What
+  a list has not shown is not taken for gone: a get decides. Requests are paced by the :mod:`budget` that all pollers
+  share.
+* **Errors.** Passing ones (429, server errors, broken connections) never end a wait. Lasting ones do: of a get, the
+  waits for that execution (a 404 only when it has not been young for some time); of a list or of opening the
+  client, all. Refused credentials are read anew once before that. A list that is not found leaves it to the gets.
+* **Time** is the clock's. After a freeze of the whole process it goes on with whatever is due.
+
+It runs in a task of its own in an empty context, so that nothing it logs is taken for a single task's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import heapq
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Sequence
+from operator import attrgetter
+from typing import Any
 
+from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Limits, shared_budget
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.exceptions import ExecutionNotFound, QuotaExceeded, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
+    Execution,
     ExecutionName,
-    Verdict,
     WorkflowName,
-    classify,
+    execution_id_of,
 )
-from airflow_provider_workflows.waiting import StateLog, is_passing, jittered, wait_after_error
+from airflow_provider_workflows.per_loop import PerLoop
+from airflow_provider_workflows.polling_client import ClientSource, IsLasting, OpenClient, OpenedClient
+from airflow_provider_workflows.polling_plan import Prices, next_page_pays
+from airflow_provider_workflows.polling_watch import Waiter, Watch
+from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
+from airflow_provider_workflows.waiting import check_interval, is_passing, wait_after_error
 
-if TYPE_CHECKING:
-    from airflow_provider_workflows.client import AsyncWorkflowsClient
+__all__ = ["OpenClient", "Poller", "shared_poller"]
 
 log = logging.getLogger(__name__)
 
-#: Makes the client when the first waiter comes; returns it with what closes it.
-OpenClient = Callable[[], Awaitable[tuple["AsyncWorkflowsClient", Callable[[], Awaitable[None]]]]]
+#: Seconds for which a newcomer waits for others to be looked at with; a tenth of the interval if that is less.
+GATHER = 1.0
+#: Up to so many executions the gets ask for the step as well; more would fill logs that nobody reads.
+STEPS_UP_TO = 5
+#: Entries or waits that are handled before other tasks get their turn: well below 10 ms.
+SLICE = 250
+#: Gets that are chosen at a time, so that what a list shows meanwhile can still save the others.
+GETS_AT_A_TIME = 2 * IN_FLIGHT
+#: After so many failures in a row, lists rest and gets go on without them.
+LIST_FAILURES = 3
+#: Seconds for which lists rest after one was not found.
+LIST_REST = 60.0
 
 
 class Poller:
-    """Look at the executions of one workflow for all who wait for one."""
+    """
+    Look at the executions of one workflow for all who wait for one; see the module for the contract.
 
-    def __init__(self, workflow: WorkflowName, open_client: OpenClient, clock: Clock = SYSTEM_CLOCK) -> None:
+    :param limits: what the budget allows, unless somebody else has set it up before.
+    :param is_lasting: tells which errors of ``open_client`` will not pass, beside ``ValueError`` and our own.
+    """
+
+    def __init__(
+        self,
+        workflow: WorkflowName,
+        open_client: OpenClient,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        limits: Limits | None = None,
+        is_lasting: IsLasting | None = None,
+    ) -> None:
         self.workflow = workflow
-        self.waiters = 0
-        self._open_client = open_client
+        self.members = 0
         self._clock = clock
-        self._opening: asyncio.Task[tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]] | None = None
+        self._limits = limits or Limits()
+        self._source = ClientSource(open_client, clock, is_lasting)
+        self._watches: dict[str, Watch] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._to_get: deque[Watch] = deque()
+        self._sleep: asyncio.Future[None] | None = None
+        self._sleeps_until = 0.0
+        self._rest_until = 0.0
+        self._failures = 0
+        self._lists_from = 0.0
 
-    async def _client(self) -> AsyncWorkflowsClient:
-        if self._opening is None or (self._opening.done() and self._opening.exception()):
-            self._opening = asyncio.ensure_future(self._open_client())
-        client, _ = await asyncio.shield(self._opening)
-        return client
+    # --- joining and leaving ----------------------------------------------------------------------------------
 
     async def wait_for_end(
         self,
@@ -59,67 +117,324 @@ class Poller:
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
         log: Any = log,
-        on_state: Callable[[str | None], None] = lambda _: None,
+        on_state: Callable[[str | None], None] | None = None,
+        deadline: float | None = None,
+        queued_deadline: float | None = None,
     ) -> str:
         """
         Return the state in which the execution ended, as soon as a look shows it.
 
-        :param on_state: told the state after each look.
+        :param poll_interval: the most seconds between two looks.
+        :param log: takes what is said about this execution: changes of its state, steps, looks that failed.
+        :param on_state: told each new state, the first one included.
+        :param deadline: epoch seconds; costs less than a timer around this call.
+        :param queued_deadline: epoch seconds by which it must have left the state QUEUED.
         :raises WorkflowsError: when a look fails for a lasting reason.
+        :raises asyncio.TimeoutError: at a deadline.
         """
         name = ExecutionName(self.workflow, execution_id)
-        states = StateLog(str(name), log)
-        started, failures = self._clock.monotonic(), 0
-        while True:
-            try:
-                execution = await (await self._client()).without_retries().get(name, "BASIC")
-                failures = 0
-                states.saw(execution.get("state"))
-                on_state(execution.get("state"))
-                if classify(execution.get("state"), success_states, failure_states) is not Verdict.WAITING:
-                    return execution["state"]
-                pause = jittered(poll_interval)
-            except WorkflowsApiError as exc:
-                if not is_passing(exc, self._clock.monotonic() - started):
-                    raise
-                failures += 1
-                pause = wait_after_error(exc, failures, poll_interval)
-                log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
-            await self._clock.async_sleep(pause)
+        waiter = Waiter(name, success_states, failure_states, log, on_state)
+        watch = self._join(name, check_interval(poll_interval), waiter)
+        call_off = None
+        if deadline is not None or queued_deadline is not None:
+            call_off = waiter.give_up_at(self._clock, deadline, queued_deadline)
+        try:
+            return await waiter.future
+        finally:
+            if call_off is not None:
+                call_off()
+            self._leave(watch, waiter)
+
+    def _join(self, name: ExecutionName, interval: float, waiter: Waiter) -> Watch:
+        now = self._clock.monotonic()
+        due = now + min(GATHER, interval / 10) if self._watches else now
+        watch = self._watches.get(name.execution_id)
+        if watch is None:
+            watch = self._watches[name.execution_id] = Watch(name, interval, now=now, due=due)
+        watch.interval = min(watch.interval, interval)
+        watch.due = min(watch.due, due)
+        watch.waiters.append(waiter)
+        if self._task is None or self._task.done():
+            self._task = _create_task(self._run())
+        self._wake_before(due)
+        return watch
+
+    def _leave(self, watch: Watch, waiter: Waiter) -> None:
+        watch.waiters.remove(waiter)
+        if not watch.waiters and self._watches.get(watch.name.execution_id) is watch:
+            del self._watches[watch.name.execution_id]
+            if not self._watches:
+                self._wake_before(-math.inf)
 
     async def close(self) -> None:
-        """Close the client, if one was ever made."""
-        opening, self._opening = self._opening, None
-        if opening is None:
+        """Stop looking and close the client."""
+        tasks = [task for task in (self._task, *self._workers) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._source.close()
+
+    # --- the loop ---------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            while self._watches:
+                await self._step()
+        except asyncio.CancelledError:
+            for watch in self._watches.values():
+                watch.fail(WorkflowsError(f"The poller of {self.workflow} was stopped."))
+            raise
+        except Exception as exc:  # a mistake in here must not leave anybody waiting for ever
+            log.exception("The poller of %s broke.", self.workflow)
+            await self._fail_all(exc)
+
+    async def _step(self) -> None:
+        """Do the next thing that is to be done: rest, connect, read pages, or have single executions got."""
+        wake_at = math.inf if self._to_get else max(self._rest_until, self._earliest())
+        if wake_at > self._clock.monotonic():
+            await self._rest(wake_at)
             return
-        if not opening.done():
-            opening.cancel()
-        elif not opening.cancelled() and not opening.exception():
-            _, close = opening.result()
-            await close()
+        try:
+            opened = await self._source.ready()
+        except Exception as exc:  # noqa: BLE001 - opening may raise whatever Airflow and its backends raise
+            await self._opening_failed(exc)
+            return
+        missing = await self._read_pages(opened)
+        if missing:
+            self._start_gets(missing)
+
+    def _earliest(self) -> float:
+        return min((watch.due for watch in self._watches.values() if not watch.busy), default=math.inf)
+
+    async def _rest(self, until: float) -> None:
+        """Sleep until then, or until woken; for ever is not a time, so the clock has no part in it."""
+        self._sleeps_until = until
+        if until == math.inf:
+            self._sleep = asyncio.get_running_loop().create_future()
+        else:
+            self._sleep = asyncio.ensure_future(self._clock.async_sleep(until - self._clock.monotonic()))
+        try:
+            await asyncio.wait({self._sleep})
+        finally:
+            self._sleep.cancel()
+            self._sleep = None
+
+    def _wake_before(self, due: float) -> None:
+        """End the rest if it would last longer."""
+        if self._sleep is not None and due < self._sleeps_until:
+            self._sleep.cancel()
+
+    async def _fail_all(self, error: Exception) -> None:
+        for index, watch in enumerate(list(self._watches.values())):
+            watch.fail(error)
+            if index % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)  # let those who waited leave before anybody looks again
+
+    async def _opening_failed(self, error: Exception) -> None:
+        if self._source.is_lasting(error):
+            await self._fail_all(error)
+            return
+        self._back_off(error, "Could not open a client for %s and will try again in %.0f s: %s")
+
+    def _back_off(self, error: Exception, text: str) -> None:
+        self._failures += 1
+        asked = min(getattr(error, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
+        pause = max(asked, backoff(self._failures))
+        self._rest_until = self._clock.monotonic() + pause
+        log.warning(text, self.workflow, pause, error)
+
+    def _budget(self, opened: OpenedClient) -> Budget:
+        workflow = self.workflow
+        endpoint = opened.client.api.endpoint
+        return shared_budget(workflow.project, workflow.location, endpoint, self._limits, self._clock)
+
+    # --- lists ------------------------------------------------------------------------------------------------
+
+    async def _read_pages(self, opened: OpenedClient) -> Sequence[Watch]:
+        """Read the pages that pay; return whom they have not shown, for gets, or nobody when a list failed."""
+        began = now = self._clock.monotonic()
+        missing = [watch for watch in self._watches.values() if not watch.busy and watch.is_nearly_due(now)]
+        budget, jitter = self._budget(opened), random.random()  # noqa: S311 - spreading load is no secret
+        page: Any = None
+        read = fruitless = 0
+        complete = False
+        while not complete:
+            places = [watch.place(now) for watch in missing]
+            if not next_page_pays(places, self._prices(budget), read=read, fruitless=fruitless):
+                break
+            page = await self._read_page(opened, budget, page)
+            if page is None:
+                return ()
+            await self._take_in(page[1].get("executions", ()), read, jitter)
+            still = [watch for watch in missing if watch.looked < began and watch.waiters]
+            read, fruitless = read + 1, fruitless + 1 if len(still) == len(missing) else 0
+            missing, now = still, self._clock.monotonic()
+            complete = not page[1].get("nextPageToken")
+        if read:
+            for watch in missing:
+                watch.was_not_within(read, now, complete=complete)
+        return missing
+
+    def _prices(self, budget: Budget) -> Prices:
+        resting = self._clock.monotonic() < self._lists_from
+        return Prices(
+            get=budget.price("get"),
+            page=math.inf if resting else budget.price("list"),
+            get_wait=budget.expected_wait("get"),
+            page_wait=budget.expected_wait("list"),
+        )
+
+    async def _read_page(self, opened: OpenedClient, budget: Budget, after: Any) -> Any:
+        try:
+            async with budget.request("list"), opened.in_use() as client:
+                page = await client.list_page(
+                    self.workflow, after, view="BASIC", fields="nextPageToken,executions(name,state)"
+                )
+        except WorkflowsError as exc:
+            await self._list_failed(opened, exc, first=after is None)
+            return None
+        self._failures = 0
+        return page
+
+    async def _list_failed(self, opened: OpenedClient, error: WorkflowsError, *, first: bool) -> None:
+        if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):
+            return  # the next step asks again: with a new client, or when the budget's pause is over
+        if isinstance(error, ExecutionNotFound):
+            self._lists_from = self._clock.monotonic() + LIST_REST
+            return
+        # A page token may have become invalid; a bad request at the beginning is bad for ever.
+        passing = isinstance(error, WorkflowsApiError) and (error.retryable or not first)
+        if not passing:
+            await self._fail_all(error)
+            return
+        self._back_off(error, "Could not list the executions of %s and will try again in %.0f s: %s")
+        if self._failures >= LIST_FAILURES:
+            self._lists_from, self._rest_until = self._rest_until, 0.0
+
+    async def _take_in(self, executions: Sequence[Execution], page: int, jitter: float) -> None:
+        """Tell everybody what a page says about their execution, in slices."""
+        now = self._clock.monotonic()
+        for start in range(0, len(executions), SLICE):
+            for execution in executions[start : start + SLICE]:
+                watch = self._watches.get(execution_id_of(execution))
+                if watch is not None:
+                    watch.saw(execution, now, jitter)
+                    watch.was_on(page)
+            await asyncio.sleep(0)
+
+    # --- gets -------------------------------------------------------------------------------------------------
+
+    def _start_gets(self, missing: Sequence[Watch]) -> None:
+        """Have the most overdue ones got; the others are chosen from again when these are done."""
+        chosen = heapq.nsmallest(GETS_AT_A_TIME, missing, key=attrgetter("due"))
+        for watch in chosen:
+            watch.busy = True
+        self._to_get.extend(chosen)
+        for _ in range(min(len(chosen), IN_FLIGHT - len(self._workers))):
+            task = _create_task(self._get_all())
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+
+    async def _get_all(self) -> None:
+        while self._to_get:
+            watch = self._to_get.popleft()
+            if not self._to_get:
+                self._wake_before(-math.inf)  # to choose the next ones, however long this one takes
+            try:
+                if watch.waiters and watch.is_nearly_due(self._clock.monotonic()):
+                    await self._get(watch)
+            except Exception as exc:  # noqa: BLE001 - it must reach those who wait, whatever it is
+                watch.fail(exc)
+            finally:
+                watch.busy = False
+                self._wake_before(watch.due)
+
+    async def _get(self, watch: Watch) -> None:
+        opened = self._source.current
+        if opened is None:
+            return  # it was refused; the next step opens another
+        view, fields = ("FULL", "name,state,status") if len(self._watches) <= STEPS_UP_TO else ("BASIC", "name,state")
+        try:
+            async with self._budget(opened).request("get"), opened.in_use() as client:
+                execution = await client.get(watch.name, view, fields)
+        except WorkflowsError as exc:
+            self._get_failed(watch, opened, exc)
+        else:
+            watch.saw(execution, self._clock.monotonic(), random.random())  # noqa: S311 - spreading load is no secret
+
+    def _get_failed(self, watch: Watch, opened: OpenedClient, error: WorkflowsError) -> None:
+        if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):
+            return  # it stays due: the next step asks again
+        now = self._clock.monotonic()
+        if not is_passing(error, now - watch.joined):
+            watch.fail(error)
+            return
+        watch.failures += 1
+        pause = wait_after_error(error, watch.failures, watch.interval)
+        watch.due = now + pause
+        if watch.failures == 1:
+            for waiter in watch.waiters:
+                waiter.warn(error, pause)
 
 
-_POLLERS: dict[tuple[Hashable, ...], Poller] = {}
+def _create_task(coroutine: Any) -> asyncio.Task[None]:
+    """Make a task in an empty context (its own parameter for that exists from Python 3.11 on)."""
+    task: asyncio.Task[None] = contextvars.Context().run(asyncio.get_running_loop().create_task, coroutine)
+    return task
 
 
-@asynccontextmanager
-async def shared_poller(
-    key: Hashable, workflow: WorkflowName, open_client: OpenClient, *, clock: Clock = SYSTEM_CLOCK
-) -> AsyncIterator[Poller]:
+# --- sharing --------------------------------------------------------------------------------------------------
+
+_POLLERS: PerLoop[tuple[Hashable, WorkflowName], Poller] = PerLoop()
+
+
+class shared_poller:  # noqa: N801 - used like a function, as context managers are
     """
     Join the poller of this event loop for a workflow; the first to come makes it, the last to leave closes it.
 
     :param key: tells connections apart (credentials, endpoint, API version).
+    :param open_client: makes the client, when the first look is due.
+    :param clock: where time comes from.
+    :param limits: requests a minute, see :mod:`budget`.
+    :param is_lasting: see :class:`Poller`.
     """
-    full_key = (id(asyncio.get_running_loop()), key, workflow)
-    poller = _POLLERS.get(full_key)
-    if poller is None:
-        poller = _POLLERS[full_key] = Poller(workflow, open_client, clock)
-    poller.waiters += 1
-    try:
-        yield poller
-    finally:
-        poller.waiters -= 1
-        if poller.waiters == 0 and _POLLERS.get(full_key) is poller:
-            del _POLLERS[full_key]
-            await poller.close()
+
+    __slots__ = ("_key", "_make", "_poller")
+
+    def __init__(
+        self,
+        key: Hashable,
+        workflow: WorkflowName,
+        open_client: OpenClient,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        limits: Limits | None = None,
+        is_lasting: IsLasting | None = None,
+    ) -> None:
+        self._key = (key, workflow)
+        self._make: Callable[[], Poller] = lambda: Poller(
+            workflow, open_client, clock, limits=limits, is_lasting=is_lasting
+        )
+        self._poller: Poller | None = None
+
+    async def __aenter__(self) -> Poller:
+        pollers = _POLLERS.current()
+        poller = pollers.get(self._key)
+        if poller is None:
+            poller = pollers[self._key] = self._make()
+        self._poller = poller
+        poller.members += 1
+        return poller
+
+    async def __aexit__(self, *_: object) -> None:
+        poller, self._poller = self._poller, None
+        if poller is None:
+            return
+        poller.members -= 1
+        if poller.members == 0:
+            pollers = _POLLERS.current()
+            if pollers.get(self._key) is poller:
+                del pollers[self._key]
+            # Whoever leaves may be cancelled once more; the client must be closed all the same.
+            await asyncio.shield(asyncio.ensure_future(poller.close()))

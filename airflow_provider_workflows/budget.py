@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Keep all pollers of a process within the service's quota of requests.
+
+One :class:`Budget` for each (project, location, endpoint), because that is what Google counts by: 6,000 get and 1,200
+list requests a minute. The defaults take half of each and leave the other half to the project's other clients.
+
+What it promises:
+
+* In any minute, no more requests of a kind are let through than its limit says. A second's worth may go at once, the
+  rest is spaced out: one second's worth less than the limit is handed out per minute, so that a burst is paid for.
+* First come, first served, among all pollers, for each kind. A poller can only stand in line for as many requests
+  as it has in flight, so a big one does not starve the small ones.
+* At most ``IN_FLIGHT`` requests are under way.
+* A 429, or any answer with Retry-After, stops *everything* for as long as it asks, or else for a growing while.
+  After that one request goes ahead alone; when it is answered, the others follow at half the former pace, which
+  recovers with each answer. Requests that were under way when the pause began do not make it longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.per_loop import PerLoop
+from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["get", "list"]
+KINDS: tuple[Kind, ...] = ("get", "list")
+
+#: Requests under way at once. With answers in 100 ms they make 80 a second, more than the default limits allow.
+IN_FLIGHT = 8
+#: Seconds; what Google suggests to wait after a quota error. More would only make everybody late.
+LONGEST_PAUSE = 30.0
+#: The pace is never reduced below this share of the limit: 47 gets a minute with the defaults.
+SMALLEST_SHARE = 1 / 64
+#: What each answered request adds to the share: from a half to the whole takes 250 of them, 5 s of gets.
+RECOVERY = 0.002
+#: A token is whole when it is so but for rounding; otherwise one could wait for it in ever smaller steps.
+_WHOLE = 1 - 1e-6
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    Say how many requests a minute may be sent, to one project and location, by this process.
+
+    :raises ValueError: for anything less than 1; it names the setting.
+    """
+
+    get_requests_per_minute: int = 3000
+    list_requests_per_minute: int = 600
+
+    def __post_init__(self) -> None:
+        for name in ("get_requests_per_minute", "list_requests_per_minute"):
+            if not getattr(self, name) >= 1:
+                msg = f"{name} must be at least 1, got {getattr(self, name)!r}."
+                raise ValueError(msg)
+
+    def of(self, kind: Kind) -> int:
+        """Return the limit of a kind of request."""
+        return self.get_requests_per_minute if kind == "get" else self.list_requests_per_minute
+
+
+class _Bucket:
+    """Hand out one kind's requests: a token bucket, and a line in front of it."""
+
+    def __init__(self, per_minute: int, now: float) -> None:
+        self.rate = per_minute / 60 * 59 / 60
+        self.burst = float(max(1, per_minute // 60))
+        self.tokens = self.burst
+        self.queued = 0
+        self.line = asyncio.Lock()  # which is fair
+        self._filled = now
+
+    def refill(self, now: float, share: float) -> None:
+        """Add the tokens of the time gone by."""
+        self.tokens = min(self.burst, self.tokens + (now - self._filled) * self.rate * share)
+        self._filled = now
+
+    def seconds_until(self, tokens: float, share: float) -> float:
+        """Return how long it takes until there are so many tokens."""
+        missing = tokens - self.tokens
+        return 0.0 if missing <= 1 - _WHOLE else missing / (self.rate * share)
+
+
+class Budget:
+    """
+    Let requests through at the pace that the limits and the service allow.
+
+    Belongs to the event loop it was first used on. See the module for what it promises.
+    """
+
+    def __init__(self, limits: Limits, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        now = clock.monotonic()
+        self._buckets = {kind: _Bucket(limits.of(kind), now) for kind in KINDS}
+        self._in_flight = 0
+        self._freed = asyncio.Event()
+        self._share = 1.0
+        self._paused_until = 0.0
+        self._pauses_in_a_row = 0
+        self._pauses = 0
+        self._probing = False
+
+    def price(self, kind: Kind) -> float:
+        """Return the seconds for which one request uses up its kind's share of the budget."""
+        return 1 / (self._buckets[kind].rate * self._share)
+
+    def expected_wait(self, kind: Kind) -> float:
+        """Return the seconds that a request would wait that asked to be sent now."""
+        now = self._clock.monotonic()
+        bucket = self._buckets[kind]
+        bucket.refill(now, self._share)
+        return max(self._paused_until - now, bucket.seconds_until(bucket.queued + 1, self._share))
+
+    @asynccontextmanager
+    async def request(self, kind: Kind) -> AsyncIterator[None]:
+        """Wait for the permission to send one request; the block sends it and lets its errors through."""
+        await self._admit(self._buckets[kind])
+        pauses = self._pauses
+        try:
+            yield
+        except WorkflowsApiError as exc:
+            if exc.status_code == 429 or exc.retry_after:
+                self._pause(exc, began=pauses)
+            elif exc.status_code is not None:
+                self._answered(began=pauses)
+            raise
+        else:
+            self._answered(began=pauses)
+        finally:
+            self._in_flight -= 1
+            self._freed.set()
+
+    async def _admit(self, bucket: _Bucket) -> None:
+        bucket.queued += 1
+        try:
+            async with bucket.line:
+                while not await self._is_open(bucket):
+                    pass
+                bucket.tokens -= 1
+                self._in_flight += 1
+        finally:
+            bucket.queued -= 1
+
+    async def _is_open(self, bucket: _Bucket) -> bool:
+        """Tell whether the first in line may go, or wait until that may have changed."""
+        now = self._clock.monotonic()
+        bucket.refill(now, self._share)
+        seconds = max(self._paused_until - now, bucket.seconds_until(1, self._share))
+        if seconds > 0:
+            await self._clock.async_sleep(seconds)
+            return False
+        if self._in_flight >= (1 if self._probing else IN_FLIGHT):
+            self._freed.clear()
+            await self._freed.wait()
+            return False
+        return True
+
+    def _answered(self, *, began: int) -> None:
+        if began != self._pauses:
+            return  # it says nothing about how the service has been since it asked to slow down
+        self._share = min(1.0, self._share + RECOVERY)
+        self._pauses_in_a_row = 0
+        if self._probing:
+            self._probing = False
+            for bucket in self._buckets.values():  # what was saved up meanwhile must not go out at once
+                bucket.tokens = min(bucket.tokens, 0.0)
+
+    def _pause(self, error: WorkflowsApiError, *, began: int) -> None:
+        """Stop for a while; ``began`` is the number of pauses when the request went out."""
+        pause = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        if began == self._pauses:
+            self._pauses += 1
+            self._pauses_in_a_row += 1
+            self._share = max(SMALLEST_SHARE, self._share / 2)
+            self._probing = True
+            pause = max(pause, min(backoff(self._pauses_in_a_row), LONGEST_PAUSE))
+            log.warning("The service asks to slow down; sending nothing for %.0f s: %s", pause, error)
+        self._paused_until = max(self._paused_until, self._clock.monotonic() + pause)
+
+
+_BUDGETS: PerLoop[tuple[str, str, str | None], Budget] = PerLoop()
+
+
+def shared_budget(
+    project: str, location: str, endpoint: str | None, limits: Limits, clock: Clock = SYSTEM_CLOCK
+) -> Budget:
+    """
+    Return the budget that all pollers of this event loop share for a project and location.
+
+    :param endpoint: the base URL where it is not Google's.
+    :param limits: taken from whoever comes first.
+    """
+    budgets = _BUDGETS.current()
+    key = (project, location, endpoint)
+    if key not in budgets:
+        budgets[key] = Budget(limits, clock)
+    return budgets[key]

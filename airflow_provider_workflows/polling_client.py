@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Hold the one client of a poller: opened once, replaced when it gets old or is refused, closed after its last request.
+
+Opening reads an Airflow connection and credentials, which takes a while and happens in threads; whoever makes a
+poller says how. A connection may change while somebody waits for days (keys are rotated), so a client is replaced
+every quarter of an hour, and at once when the service does not accept its credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.client import AsyncWorkflowsClient
+
+log = logging.getLogger(__name__)
+
+#: Makes a client; returns it with what closes it.
+OpenClient = Callable[[], Awaitable[tuple["AsyncWorkflowsClient", Callable[[], Awaitable[None]]]]]
+#: Tells whether an error of opening will not pass by itself.
+IsLasting = Callable[[Exception], bool]
+
+#: Seconds after which the connection is read again.
+RENEW_AFTER = 900.0
+#: Seconds until the next attempt where a renewal failed; the old client goes on meanwhile.
+RENEW_AGAIN = 60.0
+#: Seconds between two replacements of refused clients: a second refusal so soon is not about a rotated key.
+REPLACE_AFTER = 300.0
+
+
+class OpenedClient:
+    """Close a client when it is not wanted any more and its last request is over."""
+
+    def __init__(self, client: AsyncWorkflowsClient, close: Callable[[], Awaitable[None]], *, renew_at: float) -> None:
+        self.client = client
+        self.renew_at = renew_at
+        self._close = close
+        self._requests = 0
+        self._retired = False
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[AsyncWorkflowsClient]:
+        """Keep the client open for as long as the block runs."""
+        self._requests += 1
+        try:
+            yield self.client
+        finally:
+            self._requests -= 1
+            await self._close_if_done()
+
+    async def retire(self) -> None:
+        """Close it, now or after the last request."""
+        self._retired = True
+        await self._close_if_done()
+
+    async def _close_if_done(self) -> None:
+        if self._retired and not self._requests:
+            await self._close()
+
+
+class ClientSource:
+    """
+    Provide the client of a poller.
+
+    :param is_lasting: tells which errors of opening will not pass by themselves, beside ``ValueError`` (a bad
+        connection) and this package's own.
+    """
+
+    def __init__(self, open_client: OpenClient, clock: Clock, is_lasting: IsLasting | None = None) -> None:
+        self.current: OpenedClient | None = None
+        self._open_client = open_client
+        self._clock = clock
+        self._is_lasting = is_lasting or (lambda _: False)
+        self._replace_from = 0.0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def ready(self) -> OpenedClient:
+        """
+        Return the client, opening or renewing it where needed.
+
+        :raises Exception: what opening raised; :meth:`is_lasting` tells what it means.
+        """
+        current = self.current
+        if current is None:
+            self.current = current = await self._open()
+        elif self._clock.monotonic() >= current.renew_at:
+            await self._renew(current)
+        return self.current or current
+
+    async def _open(self) -> OpenedClient:
+        client, close = await self._open_client()
+        return OpenedClient(client.without_retries(), close, renew_at=self._clock.monotonic() + RENEW_AFTER)
+
+    async def _renew(self, old: OpenedClient) -> None:
+        try:
+            self.current = await self._open()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, there is a client that still works
+            log.warning("Could not read the connection again, going on with what it was: %s", exc)
+            old.renew_at = self._clock.monotonic() + RENEW_AGAIN
+        else:
+            await old.retire()
+
+    def is_lasting(self, error: Exception) -> bool:
+        """Tell whether opening failed for a reason that will not pass by itself."""
+        if isinstance(error, WorkflowsApiError):
+            return not error.retryable
+        return isinstance(error, (ValueError, WorkflowsError)) or self._is_lasting(error)
+
+    def replaces(self, refused: OpenedClient, error: Exception) -> bool:
+        """
+        Tell whether to ask again with a new client, because the credentials of this one were refused.
+
+        Once in a few minutes: a new key is worth a second attempt, a missing permission is not worth a third.
+        """
+        if not _is_refusal(error):
+            return False
+        if refused is not self.current:
+            return True
+        now = self._clock.monotonic()
+        if now < self._replace_from:
+            return False
+        self._replace_from = now + REPLACE_AFTER
+        self.current = None
+        task = asyncio.ensure_future(refused.retire())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return True
+
+    async def close(self) -> None:
+        """Close the client."""
+        current, self.current = self.current, None
+        if current is not None:
+            await current.retire()
+        if self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+def _is_refusal(error: Exception) -> bool:
+    status = getattr(error, "status_code", None)
+    return isinstance(error, CredentialsError) or status in (401, 403)
