@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_workflows.api_errors import api_error, read_error, says_already_over
+from airflow_provider_workflows.api_errors import ambiguity_advice, api_error, read_error, says_already_over
 from airflow_provider_workflows.clock import Clock
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
 from airflow_provider_workflows.execution import (
@@ -150,6 +150,8 @@ class Call:
             f"Could not {out.operation} {out.target}: the answer {answer.status} is not the expected JSON "
             f"({len(answer.content)} bytes). Is something between here and the service answering for it?"
         )
+        if cls is AmbiguousCreate:
+            text += " " + ambiguity_advice(out.target)
         return cls(text, status_code=answer.status, retryable=True, execution_name=out.execution_name)
 
 

@@ -127,6 +127,13 @@ def _is_about_the_request(exc: BaseException) -> bool:
 
 def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
     """Map a refresh that failed: the request itself was never sent, or was answered 401."""
+    from google.auth.exceptions import InvalidOperation
+
+    if isinstance(exc, InvalidOperation):  # what anonymous credentials say when they are to be refreshed
+        return CredentialsError(
+            f"Could not {outgoing.operation} {outgoing.target}: 401: the service wants credentials, and the "
+            "connection has none (is_anonymous)."
+        )
     error = credentials_error(exc)
     text = f"Could not {outgoing.operation} {outgoing.target}: {error}."
     if is_transient(exc):
