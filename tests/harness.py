@@ -49,6 +49,7 @@ class AdvancingClock(Clock):
         self.manual = manual or ManualClock()
         self.slept: list[float] = []
         self._plans: list[tuple[int, Callable[[], Any]]] = []
+        self._waking: list[float] = []
 
     def on_sleep(self, action: Callable[[], Any], *, number: int = 1) -> None:
         """Do something while somebody sleeps: the next time, or the ``number``-th from now."""
@@ -68,23 +69,36 @@ class AdvancingClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Move the clock."""
-        self.slept.append(seconds)
         self.manual.advance(max(0.0, seconds))
+        self._slept(seconds)
+
+    def _slept(self, seconds: float) -> None:
+        self.slept.append(seconds)
         due = [plan for plan in self._plans if plan[0] <= len(self.slept)]
         self._plans = [plan for plan in self._plans if plan not in due]
         for _, action in due:
             action()
 
     async def async_sleep(self, seconds: float) -> None:
-        """Move the clock and let other tasks go on."""
-        self.sleep(seconds)
+        """Move the clock and let other tasks go on; whoever waits until a time in between comes first."""
+        end = self.time() + max(0.0, seconds)
+        for wakes in sorted(wakes for wakes in self._waking if self.time() < wakes < end):
+            self.manual.advance(max(0.0, wakes - self.time()))
+            while wakes in self._waking:
+                await asyncio.sleep(0.001)
+        self.manual.advance(max(0.0, end - self.time()))
+        self._slept(seconds)
         await asyncio.sleep(0)
 
     async def wait(self, task: asyncio.Future[Any], seconds: float | None) -> None:
         """Wait until a task is done or others' sleeps have moved the clock that far."""
         end = math.inf if seconds is None else self.time() + seconds
-        while not task.done() and self.time() < end:
-            await asyncio.wait({task}, timeout=0.001)
+        self._waking.append(end)
+        try:
+            while not task.done() and self.time() < end:
+                await asyncio.wait({task}, timeout=0.001)
+        finally:
+            self._waking.remove(end)
 
     def now(self) -> datetime:
         """Return the time as an aware datetime."""

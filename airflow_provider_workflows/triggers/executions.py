@@ -180,7 +180,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         if not await was_killed(self, self.log):
             self.log.info("The task still waits for %s: not cancelling it.", self.execution_id)
             return
-        client, close = await open_client(self._connection)
+        client, close = await open_client(self._connection, self.clock)
         try:
             await cancel_bounded_async(client, self.execution_name, self.log)
         finally:
@@ -239,16 +239,22 @@ class WorkflowExecutionTrigger(BaseTrigger):
         from airflow_provider_workflows.poller import shared_poller
 
         connection = self._connection
-        return shared_poller(connection, name.workflow_name, lambda: open_client(connection), clock=self.clock)
+        return shared_poller(
+            connection, name.workflow_name, lambda: open_client(connection, self.clock), clock=self.clock
+        )
 
 
 async def open_client(
-    connection: ConnectionArguments,
+    connection: ConnectionArguments, clock: Clock
 ) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
     """Make a client for a poller, its slow parts in a thread; return it with what closes it."""
     from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook
 
     hook = WorkflowExecutionsAsyncHook(
-        connection.gcp_conn_id, connection.impersonation_chain, connection.api_version, connection.api_endpoint
+        connection.gcp_conn_id,
+        connection.impersonation_chain,
+        connection.api_version,
+        connection.api_endpoint,
+        clock=clock,
     )
     return await hook.get_client(), hook.close

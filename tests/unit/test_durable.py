@@ -208,7 +208,7 @@ def test_v1beta_says_that_an_execution_may_exist(
 ) -> None:
     """Without labels a lost answer fails the task for good, and says what may exist and how to find it."""
     emulator.fail("create", **fault)
-    with pytest.raises(AirflowFailException, match="may exist.*gcloud workflows executions list sleep") as caught:
+    with pytest.raises(AirflowFailException, match=r"may exist.*gcloud workflows executions list sleep") as caught:
         begin(setting).execute()
     assert isinstance(caught.value.__cause__, AmbiguousCreate)
     assert emulator.count("create") == 1

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One deadline through worker, trigger and resume; what is late is cancelled, and fails as late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_workflows.exceptions import ExecutionTimeout
+from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
+from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
+from airflow_provider_workflows.testing import Emulator
+from tests.harness import AdvancingClock, StateStore, TaskRun
+
+deferring = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
+pytestmark = pytest.mark.usefixtures("versioned_connection")
+
+Task = Callable[..., TaskRun]
+
+
+@pytest.fixture
+def create(task: Task) -> Task:
+    """Give a function that begins a create that waits for an execution of ten minutes, at most five."""
+
+    def create(**arguments: Any) -> TaskRun:
+        given = {
+            "workflow_id": "sleep",
+            "argument": {"seconds": 600},
+            "wait_for_completion": True,
+            "poll_interval": 10,
+            "execution_timeout": timedelta(minutes=5),
+            **arguments,
+        }
+        return task(WorkflowsCreateExecutionOperator, **given)
+
+    return create
+
+
+def only_state(emulator: Emulator) -> str:
+    """Return the state of the only execution."""
+    (execution,) = emulator.executions()
+    return str(execution["state"])
+
+
+@deferring
+def test_execution_timeout_cancels_and_fails(
+    create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool
+) -> None:
+    """After execution_timeout the execution is stopped and the task fails as late, with the name in the text."""
+    began = clock.time()
+    run = create(deferrable=deferrable)
+    with pytest.raises(ExecutionTimeout, match=r"sleep/executions/.* did not end before its deadline.*ACTIVE"):
+        run.run()
+    assert only_state(emulator) == "CANCELLED"
+    assert clock.time() - began == pytest.approx(300, abs=15)
+
+
+@deferring
+def test_execution_timeout_leaves_it_running_where_asked(create: Task, emulator: Emulator, deferrable: bool) -> None:
+    """With cancel_on_timeout=False the execution goes on without its task."""
+    with pytest.raises(ExecutionTimeout):
+        create(deferrable=deferrable, cancel_on_timeout=False).run()
+    assert only_state(emulator) == "ACTIVE"
+
+
+@deferring
+def test_an_end_at_the_last_moment_counts(
+    create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool
+) -> None:
+    """An execution that ended while nobody could look (a frozen worker or triggerer) is a success, not a timeout."""
+    run = create(deferrable=deferrable, execution_timeout=timedelta(minutes=11))
+    clock.on_sleep(lambda: clock.manual.advance(3600))
+    if deferrable:
+        assert isinstance(run.execute(), TaskDeferred)
+        clock.manual.advance(3600)
+        run.fire(run.event())
+    else:
+        run.run()
+    assert run.states[-1] == "success"
+
+
+def test_a_retry_does_not_get_the_whole_time_again(create: Task, emulator: Emulator, clock: AdvancingClock) -> None:
+    """The time counts from the first try that waited for the execution."""
+    run = create(deferrable=True, retries=2)
+    run.retries, run._max_tries, run.state_store = 2, 2, StateStore()
+    began = clock.time()
+    assert isinstance(run.execute(), TaskDeferred)
+    clock.manual.advance(200)  # the triggerer and the worker die; nobody resumes this try
+    with pytest.raises(ExecutionTimeout):
+        run.retry().run()
+    api_version = {request.version for request in emulator.requests}
+    assert api_version in ({"v1"}, {"v1beta"})
+    assert emulator.count("create") == 1
+    assert clock.time() - began == pytest.approx(300, abs=15)
+
+
+def test_airflow_2_ends_the_trigger_by_itself(create: Task, emulator: Emulator) -> None:
+    """Airflow's own limit for a trigger, which says nothing of the execution, has the same outcome."""
+    run = create(deferrable=True)
+    run.execute()
+    with pytest.raises(ExecutionTimeout):
+        run.crash_trigger("Trigger timeout")
+    assert only_state(emulator) == "CANCELLED"
+
+
+@deferring
+def test_queued_timeout_cancels_what_never_starts(
+    create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool
+) -> None:
+    """An execution that stays in the backlog for too long is stopped, long before the other deadline."""
+    emulator.settings.concurrency_limit = 1
+    emulator.start("forever")
+    began = clock.time()
+    with pytest.raises(ExecutionTimeout, match="did not start before its deadline"):
+        create(deferrable=deferrable, queued_timeout=60).run()
+    assert emulator.executions()[-1]["state"] == "CANCELLED"
+    assert clock.time() - began == pytest.approx(60, abs=15)
+
+
+@deferring
+def test_queued_timeout_does_not_stop_what_has_started(create: Task, emulator: Emulator, deferrable: bool) -> None:
+    """An execution that left the backlog in time has all of its other deadline."""
+    run = create(deferrable=deferrable, queued_timeout=timedelta(seconds=60), execution_timeout=timedelta(hours=1))
+    assert run.run()["state"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("queued_timeout", 0), ("poll_interval", -1), ("poll_interval", "5")])
+def test_times_are_checked_before_any_request(create: Task, emulator: Emulator, parameter: str, value: Any) -> None:
+    """A time that cannot be is named before anything is created."""
+    with pytest.raises(ValueError, match=parameter):
+        create(**{parameter: value}).execute()
+    assert not emulator.requests
+
+
+@pytest.mark.parametrize("where", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)
+def test_the_sensors_timeout_never_cancels(
+    task: Task, emulator: Emulator, clock: AdvancingClock, where: dict[str, Any]
+) -> None:
+    """A late sensor fails as sensors do and leaves the execution to whoever started it."""
+    began = clock.time()
+    run = task(
+        WorkflowExecutionSensor,
+        workflow_id="forever",
+        execution_id=emulator.start("forever"),
+        timeout=120,
+        poke_interval=10,
+        **where,
+    )
+    with pytest.raises(AirflowSensorTimeout):
+        run.run()
+    assert only_state(emulator) == "ACTIVE"
+    assert emulator.count("cancel") == 0
+    assert clock.time() - began == pytest.approx(120, abs=15)
+
+
+def test_the_sensors_timeout_counts_from_the_first_try(task: Task, emulator: Emulator, clock: AdvancingClock) -> None:
+    """Where Airflow keeps state, a retried deferrable sensor goes on with the time it has left."""
+    run = task(
+        WorkflowExecutionSensor,
+        workflow_id="forever",
+        execution_id=emulator.start("forever"),
+        timeout=120,
+        poke_interval=10,
+        deferrable=True,
+    )
+    run.state_store = StateStore()
+    began = clock.time()
+    run.execute()
+    clock.manual.advance(100)
+    with pytest.raises(AirflowSensorTimeout):
+        run.retry().run()
+    assert clock.time() - began == pytest.approx(120, abs=15)

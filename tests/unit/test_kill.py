@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A killed task stops its execution; a trigger that merely stops running here does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_workflows.cancelling import CANCEL_BOUND
+from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
+from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
+from airflow_provider_workflows.testing import Emulator
+from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
+from tests.harness import AIRFLOW_3, AdvancingClock, LogLine, TaskRun
+
+pytestmark = pytest.mark.usefixtures("versioned_connection")
+
+Task = Callable[..., TaskRun]
+#: What Airflow 3.3 puts into the cancellation of a trigger whose task a user acted on.
+USER_ACTION = "__airflow_user_action__"
+
+
+class Killed(BaseException):
+    """Stand for the end of a task's process."""
+
+
+@pytest.fixture
+def waiting(task: Task, clock: AdvancingClock) -> Callable[..., TaskRun]:
+    """Give a function that begins a create that waits in its worker and is killed there, by Airflow."""
+
+    def waiting(**arguments: Any) -> TaskRun:
+        run = task(WorkflowsCreateExecutionOperator, workflow_id="forever", wait_for_completion=True, **arguments)
+
+        def kill() -> None:
+            clock.forget()
+            run.kill()
+            raise Killed
+
+        clock.on_sleep(kill)
+        return run
+
+    return waiting
+
+
+def only_state(emulator: Emulator) -> str:
+    """Return the state of the only execution."""
+    (execution,) = emulator.executions()
+    return str(execution["state"])
+
+
+def test_a_killed_worker_cancels(waiting: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """A task that is killed while it waits in its worker stops its execution."""
+    with pytest.raises(Killed):
+        waiting().execute()
+    assert only_state(emulator) == "CANCELLED"
+
+
+def test_a_killed_worker_leaves_it_running_where_asked(waiting: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """With cancel_on_kill=False the execution goes on."""
+    with pytest.raises(Killed):
+        waiting(cancel_on_kill=False).execute()
+    assert only_state(emulator) == "ACTIVE"
+    assert emulator.count("cancel") == 0
+
+
+def test_a_cancel_is_repeated_within_its_bound(waiting: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """Passing errors do not keep an execution running."""
+    emulator.fail("cancel", "unavailable")
+    emulator.fail("cancel", "drop_before")
+    with pytest.raises(Killed):
+        waiting().execute()
+    assert only_state(emulator) == "CANCELLED"
+
+
+def test_a_cancel_ends_in_a_bounded_time(
+    waiting: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, logs: list[LogLine]
+) -> None:
+    """A service that does not answer does not hold a kill up, and the log says what may be left."""
+    emulator.fail("cancel", "unavailable", times=None)
+    began = clock.time()
+    with pytest.raises(Killed):
+        waiting().execute()
+    assert clock.time() - began <= CANCEL_BOUND + 15
+    assert any("may still be going" in line.text and line.level == "error" for line in logs)
+
+
+@pytest.mark.parametrize("answer", ["error", "ok"])
+def test_an_execution_that_is_already_over_is_no_error(
+    waiting: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, logs: list[LogLine], answer: str
+) -> None:
+    """A kill that comes too late is logged as that."""
+    emulator.settings.cancel_finished = answer
+    run = waiting()
+
+    def end_first() -> None:
+        emulator.set_state(emulator.executions()[0]["name"].rpartition("/")[2], "SUCCEEDED")
+
+    clock._plans.insert(0, (1, end_first))
+    with pytest.raises(Killed):
+        run.execute()
+    assert any("already over when it was to be cancelled: SUCCEEDED" in line.text for line in logs)
+
+
+def test_a_late_cancel_is_waited_for(waiting: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """A service that cancels a moment later leaves nothing that a retry could take for going."""
+    emulator.settings.cancel_mode = "late"
+    emulator.settings.cancel_delay = 5.0
+    with pytest.raises(Killed):
+        waiting().execute()
+    assert only_state(emulator) == "CANCELLED"
+
+
+def test_a_kill_between_a_create_and_its_answer(
+    task: Task, emulator: Emulator, clock: AdvancingClock, version: str
+) -> None:
+    """A task that is killed before it knows its execution's name finds it by its label and stops it (v1)."""
+    if version == "v1beta":
+        pytest.skip("v1beta has no labels")
+    run = task(WorkflowsCreateExecutionOperator, workflow_id="forever", wait_for_completion=True)
+    emulator.fail("create", "drop_after")
+
+    def kill() -> None:
+        clock.forget()
+        run.kill()
+        raise Killed
+
+    clock.on_sleep(kill)
+    with pytest.raises(Killed):
+        run.execute()
+    assert only_state(emulator) == "CANCELLED"
+
+
+def test_a_killed_sensor_cancels_nothing(task: Task, emulator: Emulator) -> None:
+    """An execution that somebody else started is not the sensor's to stop."""
+    run = task(WorkflowExecutionSensor, workflow_id="forever", execution_id=emulator.start("forever"))
+    run.kill()
+    assert emulator.count("cancel") == 0
+
+
+# --- the trigger ----------------------------------------------------------------------------------------------------
+
+
+class FakeAirflow:
+    """Answer a trigger's question about its task, as the database (Airflow 2) or the execution API (3) would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state: str | None = "deferred"
+        self.trigger_id = 7
+        self.map_index = -1
+        self.broken = False
+        (self._in_airflow_3 if AIRFLOW_3 else self._in_airflow_2)(monkeypatch)
+
+    def _in_airflow_3(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow.sdk.execution_time import task_runner
+
+        def send(message: Any) -> Any:
+            if self.broken:
+                raise RuntimeError("the API server is away")
+            suffix = "" if message.map_index in (None, -1) else f"_{message.map_index}"
+            return SimpleNamespace(task_states={"run1": {f"task{suffix}": self.state} if self.state else {}})
+
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=send), raising=False)
+
+    def _in_airflow_2(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow.utils import session
+
+        class Query:
+            def filter_by(self, **_: Any) -> Query:
+                return self
+
+            def one_or_none(query: Any) -> Any:  # noqa: N805
+                if self.broken:
+                    raise RuntimeError("the database is away")
+                return (self.state, self.trigger_id) if self.state else None
+
+        class Session:
+            def __enter__(self) -> Any:
+                return SimpleNamespace(query=lambda *_: Query())
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+        monkeypatch.setattr(session, "create_session", Session)
+
+    def task_instance(self) -> Any:
+        """Return what the triggerer gives a trigger."""
+        fields = {"dag_id": "dag", "task_id": "task", "run_id": "run1", "map_index": self.map_index, "id": "x"}
+        return SimpleNamespace(**fields) if AIRFLOW_3 else SimpleNamespace(**fields, refresh_from_db=None)
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> FakeAirflow:
+    """Give an Airflow that knows the task's state."""
+    return FakeAirflow(monkeypatch)
+
+
+@pytest.fixture
+def deferred(task: Task, airflow: FakeAirflow) -> Callable[..., WorkflowExecutionTrigger]:
+    """Give a function that defers a create and returns its trigger, as the triggerer has it."""
+
+    def deferred(**arguments: Any) -> WorkflowExecutionTrigger:
+        run = task(
+            WorkflowsCreateExecutionOperator,
+            workflow_id="forever",
+            wait_for_completion=True,
+            deferrable=True,
+            poll_interval=3600,
+            **arguments,
+        )
+        assert isinstance(run.execute(), TaskDeferred)
+        trigger: WorkflowExecutionTrigger = run.trigger()
+        trigger.task_instance = airflow.task_instance()
+        trigger.trigger_id = 7
+        return trigger
+
+    return deferred
+
+
+async def cancel_while_waiting(trigger: WorkflowExecutionTrigger, emulator: Emulator, message: str | None) -> None:
+    """Run a trigger as a triggerer does, until it waits; then cancel it as Airflow 3.3 or an earlier one does."""
+
+    async def run() -> None:
+        try:
+            async for _ in trigger.run():
+                pytest.fail("an event was not expected")
+        except asyncio.CancelledError as exc:
+            if exc.args and exc.args[0] == USER_ACTION and hasattr(type(trigger).__mro__[1], "on_kill"):
+                await trigger.on_kill()
+            raise
+
+    from airflow_provider_workflows.clock import SYSTEM_CLOCK
+
+    trigger.clock = SYSTEM_CLOCK  # it waits for real until it is cancelled
+    looks = emulator.count("get") + emulator.count("list")
+    task = asyncio.ensure_future(run())
+    while emulator.count("get") + emulator.count("list") == looks:  # noqa: ASYNC110 - it looks in another thread
+        await asyncio.sleep(0.001)
+    task.cancel(message) if message else task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "scheduled", None])
+async def test_a_killed_trigger_cancels(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow, state: str | None
+) -> None:
+    """Marked failed or successful, cleared or removed: the deferred task's execution is stopped."""
+    airflow.state = state
+    await cancel_while_waiting(await asyncio.to_thread(deferred), emulator, USER_ACTION)
+    assert only_state(emulator) == "CANCELLED"
+
+
+async def test_a_killed_trigger_of_a_mapped_task_cancels(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """A mapped task's state comes under another name and counts the same."""
+    airflow.map_index, airflow.state = 3, "failed"
+    await cancel_while_waiting(await asyncio.to_thread(deferred), emulator, USER_ACTION)
+    assert only_state(emulator) == "CANCELLED"
+
+
+@pytest.mark.parametrize("message", [USER_ACTION, None], ids=["reassigned", "shutdown"])
+async def test_a_moved_or_stopped_trigger_cancels_nothing(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, message: str | None
+) -> None:
+    """A restart of the triggerer, and a move to another one, leave the execution alone."""
+    await cancel_while_waiting(await asyncio.to_thread(deferred), emulator, message)
+    assert only_state(emulator) == "ACTIVE"
+    assert emulator.count("cancel") == 0
+
+
+async def test_without_an_answer_nothing_is_cancelled(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """Where Airflow does not tell, the execution goes on: it can still be stopped, and not be brought back."""
+    airflow.broken = True
+    await cancel_while_waiting(await asyncio.to_thread(deferred), emulator, USER_ACTION)
+    assert only_state(emulator) == "ACTIVE"
+
+
+async def test_dag_test_gives_no_task_and_cancels_nothing(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator
+) -> None:
+    """``DAG.test()`` cancels triggers without a task instance, also after their event."""
+    trigger = await asyncio.to_thread(deferred)
+    trigger.task_instance = None
+    await cancel_while_waiting(trigger, emulator, None)
+    assert only_state(emulator) == "ACTIVE"
+
+
+async def test_cancel_on_kill_off_cancels_nothing(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """With cancel_on_kill=False the execution goes on whatever happens to the task."""
+    airflow.state = "failed"
+    trigger = await asyncio.to_thread(deferred, cancel_on_kill=False)
+    await cancel_while_waiting(trigger, emulator, USER_ACTION)
+    assert only_state(emulator) == "ACTIVE"
+
+
+async def test_a_cancellation_after_the_event_cancels_nothing(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """Once the event is out, the execution is its task's again."""
+    trigger = await asyncio.to_thread(deferred)
+    emulator.set_state(trigger.execution_id, "SUCCEEDED")
+    airflow.state = "failed"
+    events = trigger.run()
+    await events.__anext__()
+    with pytest.raises(asyncio.CancelledError):
+        await events.athrow(asyncio.CancelledError())  # type: ignore[attr-defined]
+    assert emulator.count("cancel") == 0
