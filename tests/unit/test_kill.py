@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -91,7 +91,7 @@ def test_a_cancel_ends_in_a_bounded_time(
 
 @pytest.mark.parametrize("answer", ["error", "ok"])
 def test_an_execution_that_is_already_over_is_no_error(
-    waiting: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, logs: list[LogLine], answer: str
+    waiting: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, logs: list[LogLine], answer: Literal["error", "ok"]
 ) -> None:
     """A kill that comes too late is logged as that."""
     emulator.settings.cancel_finished = answer
