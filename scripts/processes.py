@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+_INTERRUPTIBLE = threading.Event()  # set while a block of interruptible() is entered
+
 
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on right now."""
@@ -177,37 +179,48 @@ def wait_until(condition: Callable[[], bool], timeout: float, *, interval: float
 @contextmanager
 def interruptible() -> Iterator[None]:
     """
-    Turn SIGTERM and SIGHUP into KeyboardInterrupt for the block, so that its ``finally`` clauses run.
+    Turn the first SIGINT, SIGTERM or SIGHUP during the block into KeyboardInterrupt and ignore later ones.
 
-    KeyboardInterrupt rather than SystemExit, because pytest ends its session on the first and reports the second
-    as a failed test. Only the main thread may set signal handlers; elsewhere nothing changes.
+    So ``finally`` clauses run, and run to their end: a second signal (``make`` passes on those it gets, and people
+    press Ctrl-C twice) cannot interrupt the stopping that the first one caused, which takes seconds. It is
+    KeyboardInterrupt rather than SystemExit because pytest ends its session on the first only. Blocks may be
+    nested, the outermost counts. Only the main thread may set signal handlers; elsewhere nothing changes.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _INTERRUPTIBLE.is_set():
         yield
         return
+    interrupted = threading.Event()
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
+        if not interrupted.is_set():
+            interrupted.set()
+            raise KeyboardInterrupt(signal.Signals(number).name)
 
-    previous = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # What is ignored stays so: a shell starts background commands that way.
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    _INTERRUPTIBLE.set()
+    previous = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     finally:
+        _INTERRUPTIBLE.clear()
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def stop_all(servers: Sequence[Server], patience: float = 5.0) -> None:
     """
-    Stop several servers at the same time; a second Ctrl-C meanwhile does not leave any of them behind.
+    Stop several servers at the same time.
 
     ``patience`` is short by default: Airflow's triggerer takes ten seconds to end by itself, and nothing that it
-    could still do is wanted. The waiting is done by threads because a signal only ever interrupts the main thread.
+    could still do is wanted.
     """
     threads = [threading.Thread(target=server.stop, args=(patience,), name=f"stop {server.name}") for server in servers]
     for thread in threads:
         thread.start()
     for thread in threads:
-        while thread.is_alive():
-            with suppress(KeyboardInterrupt):
-                thread.join()
+        thread.join()

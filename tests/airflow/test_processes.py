@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -57,3 +58,41 @@ def test_kill_ends_the_whole_family_at_once(family: Server) -> None:
     """Killing a server as a whole leaves nobody to stop."""
     family.kill(signal.SIGKILL)
     assert wait_until(lambda: not family.processes(), 5)
+
+
+# Starts a server within interruptible(); two signals come while it waits, the second during the stopping.
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+from processes import Server, interruptible
+
+server = Server("sleeper", ["sleep", "600"], Path(sys.argv[1]), os.environ)
+try:
+    with interruptible(), interruptible():
+        try:
+            server.start()
+            print(server.pid, flush=True)
+            time.sleep(600)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            server.stop()
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_second_signal_does_not_interrupt_the_stopping(number: signal.Signals, tmp_path: Path) -> None:
+    """What a first signal ends is ended completely, although a second signal comes meanwhile."""
+    scripts = Path(__file__).resolve().parent.parent.parent / "scripts"
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path / "log")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(scripts)},
+    ) as process:
+        assert process.stdout is not None
+        session = int(process.stdout.readline())
+        process.send_signal(number)
+        assert process.stdout.read() == "stopped\n"
+    assert session_processes({session}) == []
