@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,16 @@ from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT
 from tests.harness import AdvancingClock, LogLine, TaskRun, record_logs
 
 Connect = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _forget_masked_values() -> Iterator[None]:
+    """Let Airflow 3 forget the secrets of earlier tests: each new one costs more the more there are."""
+    yield
+    with suppress(ImportError):
+        from airflow.sdk._shared.secrets_masker import reset_secrets_masker
+
+        reset_secrets_masker()
 
 
 @pytest.fixture
