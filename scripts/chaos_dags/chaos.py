@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start many executions from mapped tasks and wait for them in every way there is; run by `scripts/chaos.py`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, XComArg, task
+
+from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
+from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
+from chaos_items import plan_of_environment
+
+PLAN = plan_of_environment()
+
+
+def id_of(execution: dict[str, Any]) -> str:
+    """Return an execution's id; only return values can be mapped over."""
+    return str(execution["name"]).rpartition("/")[2]
+
+
+with DAG(
+    "chaos",
+    schedule=None,
+    max_active_tasks=64,
+    # Every kill costs a try, and so does Airflow itself at times; no task may fail for lack of tries.
+    default_args={"retries": 25, "retry_delay": timedelta(seconds=1), "execution_timeout": timedelta(minutes=20)},
+):
+    waits: dict[str, Any] = {"workflow_id": "sleep", "wait_for_completion": True, "poll_interval": 2.0}
+    deferred = WorkflowsCreateExecutionOperator.partial(task_id="deferred", deferrable=True, **waits).expand(
+        argument=PLAN.deferred
+    )
+    waiting = WorkflowsCreateExecutionOperator.partial(task_id="waiting", deferrable=False, **waits).expand(
+        argument=PLAN.waiting
+    )
+    started = WorkflowsCreateExecutionOperator.partial(task_id="started", workflow_id="sleep").expand(
+        argument=PLAN.started
+    )
+    sensed = WorkflowExecutionSensor.partial(
+        task_id="sensed", workflow_id="sleep", deferrable=True, poke_interval=2.0, timeout=1200
+    ).expand(execution_id=started.output.map(id_of))
+
+    @task
+    def gather(*results: list[Any]) -> list[Any]:
+        """Put all results into one list."""
+        return [each for several in results for each in several]
+
+    gather(XComArg(deferred, "result"), XComArg(waiting, "result"), XComArg(sensed, "result"))
