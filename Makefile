@@ -5,6 +5,8 @@
 #
 #   PYTHON=python3.12   the interpreter for a new environment (default: the first usable python3)
 #   ARGS="-k name -x"   further arguments for pytest; a part of the suite is not measured for coverage
+#   SEED=7              `make chaos` breaks things in this order (default: a new one each time, printed)
+#   EXECUTIONS=200      how many `make chaos` starts
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
 SHELL := /bin/bash
@@ -18,7 +20,7 @@ VWHEEL := .venv-wheel
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
 
-.PHONY: help demo test test-airflow2 lint format wheel wheel-smoke constraints clean
+.PHONY: help demo chaos test test-airflow2 lint format wheel wheel-smoke constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ $(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml 
 
 demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local Executions API (UI=1: leave it up)
 	@$(V3)/bin/python scripts/demo.py $(if $(filter-out 0 no,$(UI)),--ui)
+
+chaos: $(V3)/$(STAMP) ## kill processes and spoil requests at random while executions run; count what gets lost
+	@$(V3)/bin/python scripts/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS))
 
 # coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
 test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage
