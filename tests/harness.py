@@ -14,12 +14,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import logging
-import math
-import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
@@ -30,12 +27,27 @@ from unittest import mock
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.clock import Clock, Timer
 from airflow_provider_workflows.testing import ManualClock
 
 AIRFLOW_3 = int(version("apache-airflow").split(".")[0]) >= 3
 _SENSOR_MODULE = "airflow.sdk.bases.sensor" if AIRFLOW_3 else "airflow.sensors.base"
 _RESCHEDULE = "AirflowRescheduleException"  # its home moved between Airflow 2 and 3
+
+
+@dataclass(eq=False)
+class _Timer:
+    """Hold what is to be called when the clock has come to a time."""
+
+    timers: list[_Timer]
+    at: float
+    callback: Callable[..., Any]
+    args: tuple[Any, ...]
+
+    def cancel(self) -> None:
+        """Call it off."""
+        if self in self.timers:
+            self.timers.remove(self)
 
 
 class AdvancingClock(Clock):
@@ -49,7 +61,7 @@ class AdvancingClock(Clock):
         self.manual = manual or ManualClock()
         self.slept: list[float] = []
         self._plans: list[tuple[int, Callable[[], Any]]] = []
-        self._waking: list[float] = []
+        self._timers: list[_Timer] = []
 
     def on_sleep(self, action: Callable[[], Any], *, number: int = 1) -> None:
         """Do something while somebody sleeps: the next time, or the ``number``-th from now."""
@@ -80,25 +92,24 @@ class AdvancingClock(Clock):
             action()
 
     async def async_sleep(self, seconds: float) -> None:
-        """Move the clock and let other tasks go on; whoever waits until a time in between comes first."""
+        """Move the clock and let other tasks go on; what is due in between comes first."""
         end = self.time() + max(0.0, seconds)
-        for wakes in sorted(wakes for wakes in self._waking if self.time() < wakes < end):
-            self.manual.advance(max(0.0, wakes - self.time()))
-            while wakes in self._waking:  # noqa: ASYNC110 - who waits removes itself, there is nobody to tell
-                await asyncio.sleep(0.001)
+        while due := min(
+            (timer for timer in self._timers if timer.at <= end), key=lambda timer: timer.at, default=None
+        ):
+            self._timers.remove(due)
+            self.manual.advance(max(0.0, due.at - self.time()))
+            due.callback(*due.args)
+            await asyncio.sleep(0)
         self.manual.advance(max(0.0, end - self.time()))
         self._slept(seconds)
         await asyncio.sleep(0)
 
-    async def wait(self, task: asyncio.Future[Any], seconds: float | None) -> None:
-        """Wait until a task is done or others' sleeps have moved the clock that far."""
-        end = math.inf if seconds is None else self.time() + seconds
-        self._waking.append(end)
-        try:
-            while not task.done() and self.time() < end:
-                await asyncio.wait({task}, timeout=0.001)
-        finally:
-            self._waking.remove(end)
+    def call_later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        """Call something when others' sleeps have moved the clock that far."""
+        timer = _Timer(self._timers, self.time() + seconds, callback, args)
+        self._timers.append(timer)
+        return timer
 
     def now(self) -> datetime:
         """Return the time as an aware datetime."""
@@ -398,65 +409,6 @@ def _by_task_runner(operator: BaseOperator) -> dict[str, Any]:
 
         return {name: ExecutorSafeguard.sentinel_value}
     return {name: importlib.import_module("airflow.models.baseoperator")._sentinel}
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """Hold one log line as it would be shown, its traceback included; ``level`` is ``info``, ``warning`` or worse."""
-
-    level: str
-    text: str
-
-
-class _StandardLog(logging.Handler):
-    """Collect what goes through the standard library's loggers."""
-
-    def __init__(self, lines: list[LogLine]) -> None:
-        super().__init__(logging.INFO)
-        self._lines = lines
-        self._last: logging.LogRecord | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record is not self._last:  # several loggers may hand the same one over
-            self._last = record
-            self._lines.append(LogLine(record.levelname.lower(), self.format(record)))
-
-
-@contextmanager
-def record_logs() -> Iterator[list[LogLine]]:
-    """Collect all log lines at INFO and above: of Airflow 3's structlog, of Airflow 2's logging, of libraries."""
-    lines: list[LogLine] = []
-    handler = _StandardLog(lines)
-    # In a task's process, Airflow 2 does not pass a task's lines on to the root logger.
-    loggers = [logging.getLogger(name) for name in (None, "airflow.task")]
-    for logger in loggers:
-        logger.addHandler(handler)
-    try:
-        with _structured_log(lines) if AIRFLOW_3 else nullcontext():
-            yield lines
-    finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
-
-
-@contextmanager
-def _structured_log(lines: list[LogLine]) -> Iterator[None]:
-    """Listen to structlog, before its renderer; the list is changed in place, because loggers hold it."""
-    import structlog
-
-    def listen(_: Any, method: str, event: Any) -> Any:
-        shown = [str(event.get("event")), *(f"{key}={value}" for key, value in event.items() if key != "event")]
-        if event.get("exc_info"):
-            shown.append(traceback.format_exc())
-        lines.append(LogLine(str(event.get("level", method)), " ".join(shown)))
-        return event
-
-    processors: list[Any] = structlog.get_config()["processors"]
-    processors.insert(len(processors) - 1, listen)
-    try:
-        yield
-    finally:
-        processors.remove(listen)
 
 
 def through_json(value: Any) -> Any:

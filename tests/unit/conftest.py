@@ -13,7 +13,8 @@ import pytest
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
-from tests.harness import AdvancingClock, LogLine, TaskRun, record_logs
+from tests.harness import AdvancingClock, TaskRun
+from tests.log_lines import LogLine, record_logs
 
 Connect = Callable[..., None]
 

@@ -19,7 +19,8 @@ from airflow_provider_workflows.durable import GENERATION, KEY, SETTLE
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
-from tests.harness import AdvancingClock, LogLine, StateStore, TaskRun
+from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.log_lines import LogLine
 from tests.unit.conftest import Connect
 
 

@@ -16,7 +16,8 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
-from tests.harness import AIRFLOW_3, AdvancingClock, LogLine, TaskRun
+from tests.harness import AIRFLOW_3, AdvancingClock, TaskRun
+from tests.log_lines import LogLine
 
 pytestmark = pytest.mark.usefixtures("versioned_connection")
 
@@ -91,7 +92,11 @@ def test_a_cancel_ends_in_a_bounded_time(
 
 @pytest.mark.parametrize("answer", ["error", "ok"])
 def test_an_execution_that_is_already_over_is_no_error(
-    waiting: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, logs: list[LogLine], answer: Literal["error", "ok"]
+    waiting: Callable[..., TaskRun],
+    emulator: Emulator,
+    clock: AdvancingClock,
+    logs: list[LogLine],
+    answer: Literal["error", "ok"],
 ) -> None:
     """A kill that comes too late is logged as that."""
     emulator.settings.cancel_finished = answer

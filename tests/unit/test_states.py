@@ -27,7 +27,8 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
-from tests.harness import AdvancingClock, LogLine, TaskRun, make_trigger, only_event
+from tests.harness import AdvancingClock, TaskRun, make_trigger, only_event
+from tests.log_lines import LogLine
 
 UNKNOWN = "PAUSED"
 
