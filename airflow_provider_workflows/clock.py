@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Timer(Protocol):
+    """Call off what was to be called later."""
+
+    def cancel(self) -> None:
+        """Call it off."""
 
 
 class Clock:
@@ -31,9 +39,9 @@ class Clock:
         """Let other tasks of the event loop go on for that long."""
         await asyncio.sleep(seconds)
 
-    async def wait(self, task: asyncio.Future[Any], seconds: float | None) -> None:
-        """Wait until a task is done, or for that long; it is not cancelled."""
-        await asyncio.wait({task}, timeout=seconds)
+    def call_later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        """Call something on the running event loop after that long, unless the timer is cancelled before."""
+        return asyncio.get_running_loop().call_later(seconds, callback, *args)
 
 
 SYSTEM_CLOCK = Clock()

@@ -14,7 +14,7 @@ import copy
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.clock import Clock, Timer
 from airflow_provider_workflows.execution import ExecutionName, Verdict, classify
 from airflow_provider_workflows.polling_plan import NOT_LISTED, is_nearly_due, next_due, search_again
 from airflow_provider_workflows.waiting import StateLog, next_deadline
@@ -91,8 +91,7 @@ class Waiter:
         :param deadline: epoch seconds, as is ``queued_deadline``, which counts only while the state is QUEUED.
         :return: what calls it off.
         """
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
+        timer: Timer | None = None
 
         def check(state: str | None) -> None:
             nonlocal timer
@@ -101,7 +100,7 @@ class Waiter:
                 return
             left = end - clock.time()
             if left > 0:
-                timer = loop.call_later(left, check, state)
+                timer = clock.call_later(left, check, state)
             elif state is None or state == self._state:
                 self.future.set_exception(asyncio.TimeoutError())
             else:

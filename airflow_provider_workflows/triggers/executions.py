@@ -9,10 +9,10 @@ never the execution's argument, its result or a credential.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_workflows.cancelling import cancel_bounded_async
@@ -29,7 +29,6 @@ from airflow_provider_workflows.execution import (
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.triggers.task_state import was_killed
-from airflow_provider_workflows.waiting import next_deadline
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.client import AsyncWorkflowsClient
@@ -50,17 +49,6 @@ class EventPayload(TypedDict):
     state: str | None
     execution_name: str
     message: str
-
-
-class _LastState:
-    """Remember the state that was seen last."""
-
-    def __init__(self) -> None:
-        self.state: str | None = None
-
-    def saw(self, state: str | None) -> None:
-        """Take note of a state."""
-        self.state = state
 
 
 class WorkflowExecutionTrigger(BaseTrigger):
@@ -187,44 +175,31 @@ class WorkflowExecutionTrigger(BaseTrigger):
             await close()
 
     async def _wait(self) -> EventPayload:
-        seen = _LastState()
+        state: str | None = None
+
+        def saw(seen: str | None) -> None:
+            nonlocal state
+            state = seen
+
         try:
             name = self.execution_name
             async with self._poller(name) as poller:
-                waiting = poller.wait_for_end(
+                ended = await poller.wait_for_end(
                     self.execution_id,
                     poll_interval=self.poll_interval,
                     success_states=self.success_states,
                     failure_states=self.failure_states,
                     log=self.log,
-                    on_state=seen.saw,
+                    on_state=saw,
+                    deadline=self.deadline,
+                    queued_deadline=self.queued_deadline,
                 )
-                ended = await self._until_late(waiting, seen)
         except asyncio.TimeoutError:
-            return self._payload("timeout", seen.state, "the execution did not start or end before its deadline")
+            return self._payload("timeout", state, "the execution did not start or end before its deadline")
         except (WorkflowsError, ValueError, AirflowException) as exc:
-            return self._payload("error", seen.state, str(exc))
+            return self._payload("error", state, str(exc))
         succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
         return self._payload("success" if succeeded else "failed", ended, f"the execution is {ended}")
-
-    async def _until_late(self, waiting: Coroutine[Any, Any, str], seen: _LastState) -> str:
-        """Await the end of the execution, or raise ``asyncio.TimeoutError`` at the deadline that matters."""
-        task = asyncio.ensure_future(waiting)
-        try:
-            # While it may still be queued, the nearer deadline; later the other one.
-            for state in ("QUEUED", None):
-                end = next_deadline(state, self.deadline, self.queued_deadline)
-                left = None if end is None else max(0.0, end - self.clock.time())
-                await self.clock.wait(task, left)
-                if task.done():
-                    return task.result()
-                if seen.state == "QUEUED":
-                    break
-            raise asyncio.TimeoutError
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
 
     def _payload(self, status: Status, state: str | None, message: str) -> EventPayload:
         name = f"projects/{self.project_id}/locations/{self.location}/workflows/{self.workflow_id}"
@@ -236,11 +211,21 @@ class WorkflowExecutionTrigger(BaseTrigger):
         }
 
     def _poller(self, name: ExecutionName) -> Any:
+        """Return what joins the poller that all triggers on this workflow share."""
+        from airflow_provider_workflows.budget import Limits
         from airflow_provider_workflows.poller import shared_poller
 
         connection = self._connection
         return shared_poller(
-            connection, name.workflow_name, lambda: open_client(connection, self.clock), clock=self.clock
+            connection,
+            name.workflow_name,
+            lambda: open_client(connection, self.clock),
+            clock=self.clock,
+            limits=Limits(
+                conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
+                conf.getint("workflows", "list_requests_per_minute", fallback=Limits.list_requests_per_minute),
+            ),
+            is_lasting=lambda exc: isinstance(exc, AirflowNotFoundException),
         )
 
 
