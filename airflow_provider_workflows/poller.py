@@ -400,7 +400,7 @@ class shared_poller:  # noqa: N801 - used like a function, as context managers a
     :param is_lasting: see :class:`Poller`.
     """
 
-    __slots__ = ("_key", "_make", "_poller")
+    __slots__ = ("_clock", "_is_lasting", "_key", "_limits", "_open_client", "_poller", "_workflow")
 
     def __init__(
         self,
@@ -413,16 +413,20 @@ class shared_poller:  # noqa: N801 - used like a function, as context managers a
         is_lasting: IsLasting | None = None,
     ) -> None:
         self._key = (key, workflow)
-        self._make: Callable[[], Poller] = lambda: Poller(
-            workflow, open_client, clock, limits=limits, is_lasting=is_lasting
-        )
+        self._workflow = workflow
+        self._open_client = open_client
+        self._clock = clock
+        self._limits = limits
+        self._is_lasting = is_lasting
         self._poller: Poller | None = None
 
     async def __aenter__(self) -> Poller:
         pollers = _POLLERS.current()
         poller = pollers.get(self._key)
         if poller is None:
-            poller = pollers[self._key] = self._make()
+            limits, is_lasting = self._limits, self._is_lasting
+            poller = Poller(self._workflow, self._open_client, self._clock, limits=limits, is_lasting=is_lasting)
+            pollers[self._key] = poller
         self._poller = poller
         poller.members += 1
         return poller
