@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
 _SERVICE = "workflowexecutions"
+#: More repeats than fit into any bounded time.
+MANY = 1000
 #: The largest page of each version and view, from the discovery documents; larger values are coerced down.
 MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
     ("v1", "BASIC"): 1000,
@@ -303,8 +305,8 @@ class WorkflowsClient:
         return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0))
 
     def within(self, seconds: float) -> WorkflowsClient:
-        """Return the same client for something that must be over in a bounded time, repeats included."""
-        retry = replace(self._retry, seconds=seconds)
+        """Return the same client for something that must be over in a bounded time, repeated while there is some."""
+        retry = replace(self._retry, retries=MANY, seconds=seconds)
         return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property
@@ -384,8 +386,8 @@ class AsyncWorkflowsClient:
         )
 
     def within(self, seconds: float) -> AsyncWorkflowsClient:
-        """Return the same client for something that must be over in a bounded time, repeats included."""
-        retry = replace(self._retry, seconds=seconds)
+        """Return the same client for something that must be over in a bounded time, repeated while there is some."""
+        retry = replace(self._retry, retries=MANY, seconds=seconds)
         return AsyncWorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property

@@ -245,7 +245,7 @@ def _plain_json(value: Any, path: str) -> Any:
 def _plain_key(key: Any, path: str) -> str:
     if not isinstance(key, str):
         msg = f"{path} has the key {key!r} of type {type(key).__name__}; JSON keys are strings. Convert it first."
-        raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything that is not JSON
+        raise ValueError(msg)
     _check_text(key, path)
     return key
 
@@ -283,14 +283,15 @@ def check_json_text(text: str, parameter: str) -> str:
         msg = f"{parameter} holds {constant}, which JSON does not have."
         raise ValueError(msg)
 
+    wrong = None
     try:
         json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as exc:
-        msg = (
-            f"{parameter} must be JSON text ({exc.msg} at line {exc.lineno} column {exc.colno}). "
-            f"Pass a dict or list to have it encoded."
-        )
-        raise ValueError(msg) from None
+        wrong = f"{exc.msg} at line {exc.lineno} column {exc.colno}"
+    if wrong is not None:
+        # Raised outside of the handler: the parser's own error holds the whole text.
+        msg = f"{parameter} must be JSON text ({wrong}). Pass a dict or list to have it encoded."
+        raise ValueError(msg)
     return text
 
 
@@ -333,7 +334,7 @@ def check_labels(labels: Mapping[str, Any], parameter: str = "labels") -> dict[s
     """
     if not isinstance(labels, Mapping):
         msg = f"{parameter} must be a dict of strings, got {type(labels).__name__}."
-        raise ValueError(msg)  # noqa: TRY004 - bad input is a ValueError throughout
+        raise ValueError(msg)
     if len(labels) > MAX_LABELS:
         msg = f"{parameter} has {len(labels)} entries; an execution can have at most {MAX_LABELS}."
         raise ValueError(msg)

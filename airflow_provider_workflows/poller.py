@@ -40,6 +40,7 @@ from operator import attrgetter
 from typing import Any
 
 from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Limits, shared_budget
+from airflow_provider_workflows.cancelling import cancel_bounded_async
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import ExecutionNotFound, QuotaExceeded, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.execution import (
@@ -165,6 +166,22 @@ class Poller:
             del self._watches[watch.name.execution_id]
             if not self._watches:
                 self._wake_before(-math.inf)
+
+    async def get(self, execution_id: str) -> Execution:
+        """
+        Get an execution once and FULL, within the budget; for who needs more than the state in which it ended.
+
+        :raises WorkflowsError: whatever the one request ends with.
+        """
+        opened = await self._source.ready()
+        async with self._budget(opened).request("get"), opened.in_use() as client:
+            return await client.get(ExecutionName(self.workflow, execution_id))
+
+    async def cancel(self, execution_id: str, log: Any = log) -> bool:
+        """Cancel an execution in a bounded time; returns whether it is known to have ended."""
+        opened = await self._source.ready()
+        async with opened.in_use() as client:
+            return await cancel_bounded_async(client, ExecutionName(self.workflow, execution_id), log)
 
     async def close(self) -> None:
         """Stop looking and close the client."""

@@ -79,6 +79,7 @@ class ClientSource:
         self._open_client = open_client
         self._clock = clock
         self._is_lasting = is_lasting or (lambda _: False)
+        self._opening = asyncio.Lock()
         self._replace_from = 0.0
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -88,12 +89,13 @@ class ClientSource:
 
         :raises Exception: what opening raised; :meth:`is_lasting` tells what it means.
         """
-        current = self.current
-        if current is None:
-            self.current = current = await self._open()
-        elif self._clock.monotonic() >= current.renew_at:
-            await self._renew(current)
-        return self.current or current
+        async with self._opening:
+            current = self.current
+            if current is None:
+                self.current = current = await self._open()
+            elif self._clock.monotonic() >= current.renew_at:
+                await self._renew(current)
+            return self.current or current
 
     async def _open(self) -> OpenedClient:
         client, close = await self._open_client()

@@ -43,7 +43,7 @@ _PRINCIPAL = re.compile(r"[A-Za-z0-9_.:+@-]+")
 
 def _as_text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"connection field {name!r} must be a text")  # noqa: TRY004 - its content is wrong
+        raise ValueError(f"connection field {name!r} must be a text")
     return value.strip()
 
 
@@ -60,7 +60,7 @@ def _as_object(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         value = _json(name, value)
     if not isinstance(value, Mapping):
-        raise ValueError(f"connection field {name!r} must be a JSON object")  # noqa: TRY004 - as above
+        raise ValueError(f"connection field {name!r} must be a JSON object")
     if MASK in value.values():
         raise ValueError(_masked(name))
     return dict(value)

@@ -86,7 +86,7 @@ def _extra(connection: Connection) -> dict[str, Any]:
         raise ValueError(msg) from None
     if not isinstance(extra, dict):
         msg = f"The extra of connection {connection.conn_id!r} must be a JSON object."
-        raise ValueError(msg)  # noqa: TRY004 - bad input is a ValueError throughout
+        raise ValueError(msg)
     return extra
 
 

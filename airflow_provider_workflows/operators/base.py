@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_workflows.execution import Execution, ExecutionName, result_of
-from airflow_provider_workflows.links.executions import push_links
+from airflow_provider_workflows.execution import Execution, ExecutionName
 from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -83,12 +83,15 @@ class WorkflowsBaseOperator(BaseOperator):
 
     def announce(self, context: Context, name: ExecutionName) -> None:
         """Store the execution's id, name and links as XComs, so that they outlive whatever happens next."""
-        ti: Any = context["ti"]
-        ti.xcom_push(key="execution_id", value=name.execution_id)
-        ti.xcom_push(key="execution_name", value=str(name))
-        push_links(context, name)
+        push(context, execution_xcoms(name))
 
     def push_result(self, context: Context, execution: Execution) -> None:
         """Store the decoded result of an execution that succeeded."""
-        ti: Any = context["ti"]
-        ti.xcom_push(key="result", value=result_of(execution))
+        push(context, result_xcoms(execution))
+
+
+def push(context: Context, xcoms: Mapping[str, Any]) -> None:
+    """Store XComs for the running task."""
+    ti: Any = context["ti"]
+    for key, value in xcoms.items():
+        ti.xcom_push(key=key, value=value)

@@ -19,11 +19,12 @@ from airflow_provider_workflows.cancelling import cancel_bounded
 from airflow_provider_workflows.durable import Created, DurableCreate, check_room_for_labels
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.execution import Execution, ExecutionName, parse_time, started_at
-from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink, push_workflow_link
-from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
+from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
+from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, push
 from airflow_provider_workflows.operators.identity import identity_of
 from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
 from airflow_provider_workflows.waiting import check_interval
+from airflow_provider_workflows.xcoms import workflow_xcoms
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -106,6 +107,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         created = self._create(context)
         name = self._name = self.name_of(created.execution)
         self.announce(context, name)
+        if not created.attached:
+            self.log.info("Created %s.", name)
         if not self.wait_for_completion:
             return created.execution
         since = created.waiting_since
@@ -259,7 +262,7 @@ class WorkflowsListExecutionsOperator(WorkflowsBaseOperator):
         """List the executions."""
         since = parse_time(self.start_date_filter, "start_date_filter")
         workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
-        push_workflow_link(context, workflow)
+        push(context, workflow_xcoms(workflow))
         query: dict[str, Any] = {"view": self.view, "filter": self.filter, "order_by": self.order_by}
         if since is None:
             return list(self.hook.client.list(workflow, limit=self.limit, **query))

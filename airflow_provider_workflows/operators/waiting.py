@@ -15,7 +15,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred, conf
+from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_workflows.cancelling import cancel_bounded
 from airflow_provider_workflows.exceptions import (
@@ -141,11 +142,29 @@ class WaitsForExecution(WorkflowsBaseOperator):
             cancel_on_kill=self.cancel_on_kill,
             success_states=self.success_states,
             failure_states=self.failure_states,
+            end_task=self.may_end_in_triggerer(),
             **asdict(deadlines),
         )
 
+    def may_end_in_triggerer(self) -> bool:
+        """
+        Tell whether a success may end this task without a worker, as ``[workflows] end_from_trigger`` asks for.
+
+        Only where nothing is left for a worker to do: outlets and ``post_execute`` are a worker's business, and
+        before Airflow 3.3 a task that ends in the triggerer loses more than it saves.
+        """
+        return (
+            hasattr(BaseTrigger, "on_kill")
+            and conf.getboolean("workflows", "end_from_trigger", fallback=False)
+            and self.has_no_work_after_waiting()
+        )
+
+    def has_no_work_after_waiting(self) -> bool:
+        """Tell whether the execution's XComs are all that is left to be done after a success."""
+        return bool(self.do_xcom_push) and not self.outlets and getattr(self, "_post_execute_hook", None) is None
+
     def execute_complete(
-        self, context: Context, event: EventPayload, deadlines: dict[str, float | None] | None = None
+        self, context: Context, event: EventPayload | str, deadlines: dict[str, float | None] | None = None
     ) -> Execution:
         """
         Go on after the trigger's event: fetch the execution and finish, whatever the event says of it.
@@ -158,6 +177,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         limits = Deadlines(**(deadlines or {}))
+        if not isinstance(event, dict):
+            return self.wait(context, name, limits)
         if event["status"] == "error":
             raise WorkflowsError(
                 f"The triggerer could not wait for {name} any longer, and the execution is still going: "
@@ -167,16 +188,17 @@ class WaitsForExecution(WorkflowsBaseOperator):
             return self._late(context, name, execution)
         return self.wait(context, name, limits)
 
-    def _announced(self, context: Context, event: EventPayload | None = None) -> ExecutionName:
-        """Name the execution that the trigger waited for: from its event, or else from this task's own XCom."""
-        if isinstance(event, dict):
-            execution_id = event["execution_name"].rpartition("/")[2]
-        else:
-            ti: Any = context["ti"]
-            execution_id = ti.xcom_pull(task_ids=self.task_id, key="execution_id", map_indexes=ti.map_index)
-        name = self.execution_name(execution_id)
+    def _announced(self, context: Context, event: EventPayload | str | None = None) -> ExecutionName:
+        """Name the execution that the trigger waited for, and store its XComs (there may be none yet)."""
+        known = event["execution_name"].rpartition("/")[2] if isinstance(event, dict) else self.awaited_id(context)
+        name = self.execution_name(known)
         self.announce(context, name)
         return name
+
+    def awaited_id(self, context: Context) -> str:
+        """Return the id of the execution waited for, where the trigger could not say it: from this task's XCom."""
+        ti: Any = context["ti"]
+        return str(ti.xcom_pull(task_ids=self.task_id, key="execution_id", map_indexes=ti.map_index))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """

@@ -21,6 +21,7 @@ from airflow_provider_workflows.links.executions import WorkflowExecutionLink, W
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.operators.identity import identity_of
 from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
+from airflow_provider_workflows.sensors.start import start_trigger_args
 from airflow_provider_workflows.waiting import StateLog, check_interval, is_passing
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     :param deferrable: wait in the triggerer, without a worker.
     :param poke_interval: seconds between two looks.
     :param timeout: seconds from the start of waiting, over deferrals and reschedules.
+    :param start_from_trigger: begin in the triggerer, and end there when the execution SUCCEEDED with a small
+        result: no worker at all. Needs Airflow 3.3, ``project_id`` and ``location``, and no XCom as an argument;
+        in a mapped task Airflow begins on a worker all the same.
     :param soft_fail: skip the task on timeout and when the execution was cancelled; errors of the API and failed
         executions still fail it, as in every sensor.
     :raises AirflowSensorTimeout: after ``timeout``.
@@ -61,13 +65,21 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
         self.success_states = success_states
         self.failure_states = failure_states
-        self.deferrable = deferrable
+        self.deferrable = deferrable or start_from_trigger
+        self.start_from_trigger = start_from_trigger
+        if start_from_trigger:
+            self.start_trigger_args = start_trigger_args(self)
+
+    def awaited_id(self, context: Context) -> str:  # noqa: ARG002 - a create has to ask for it
+        """Return the id of the execution waited for."""
+        return self.execution_id
 
     def check_interval(self) -> float:
         """Return the sensor's own interval."""
@@ -135,14 +147,19 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         return late
 
     def _skipping(self, wait: Callable[..., Execution], *args: Any) -> Execution:
-        """Skip for what poking skips: ``soft_fail`` for timeouts and cancellations, ``never_fail`` for everything."""
+        """
+        Skip for what poking skips.
+
+        ``soft_fail``: timeouts and cancelled executions. ``never_fail``: everything but timeouts.
+        """
         try:
             return wait(*args)
         except AirflowSkipException:
             raise
         except Exception as exc:
             ended_badly = isinstance(exc, (AirflowSensorTimeout, AirflowFailException))
-            if self.never_fail or (self.soft_fail and ended_badly):
+            never_fails = self.never_fail and not isinstance(exc, AirflowSensorTimeout)
+            if never_fails or (self.soft_fail and ended_badly):
                 self.log.exception("Skipping, because soft_fail or never_fail is set.")
                 raise AirflowSkipException(str(exc)) from exc
             raise

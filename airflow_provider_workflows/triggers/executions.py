@@ -9,13 +9,13 @@ never the execution's argument, its result or a credential.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, conf
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_workflows.cancelling import cancel_bounded_async
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.execution import (
@@ -29,12 +29,16 @@ from airflow_provider_workflows.execution import (
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.triggers.task_state import was_killed
+from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.client import AsyncWorkflowsClient
+    from airflow_provider_workflows.poller import Poller
 
 Status = Literal["success", "failed", "timeout", "error"]
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
+#: Characters of JSON up to which an execution may end its task from the triggerer: it travels through an event.
+LARGEST_END = 16_384
 
 
 class EventPayload(TypedDict):
@@ -71,6 +75,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
     :param success_states: states that count as success.
     :param failure_states: states that count as failure; every other end does, too.
     :param queued_deadline: epoch seconds by which the execution must have left the state QUEUED; ``None`` for none.
+    :param end_task: end the task from the triggerer when the execution SUCCEEDED with a small result, so that no
+        worker process starts for it again (Airflow 3.3 and later).
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
         queued_deadline: float | None = None,
+        end_task: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.project_id = project_id
@@ -105,6 +112,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.success_states = success_states
         self.failure_states = failure_states
         self.queued_deadline = queued_deadline
+        self.end_task = end_task
         self.clock: Clock = SYSTEM_CLOCK
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -127,6 +135,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 "success_states": sorted(self.success_states),
                 "failure_states": sorted(self.failure_states),
                 "queued_deadline": self.queued_deadline,
+                "end_task": self.end_task,
             },
         )
 
@@ -149,12 +158,12 @@ class WorkflowExecutionTrigger(BaseTrigger):
         does; the task instance tells which it is. The cancellation is always passed on.
         """
         try:
-            payload = await self._wait()
+            event = await self._wait()
         except asyncio.CancelledError:
             if not AIRFLOW_CALLS_ON_KILL:
                 await self.on_kill()
             raise
-        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+        yield event
 
     async def on_kill(self) -> None:
         """
@@ -168,13 +177,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
         if not await was_killed(self, self.log):
             self.log.info("The task still waits for %s: not cancelling it.", self.execution_id)
             return
-        client, close = await open_client(self._connection, self.clock)
-        try:
-            await cancel_bounded_async(client, self.execution_name, self.log)
-        finally:
-            await close()
+        async with self._poller(self.execution_name) as poller:
+            await poller.cancel(self.execution_id, self.log)
 
-    async def _wait(self) -> EventPayload:
+    async def _wait(self) -> TriggerEvent:
         state: str | None = None
 
         def saw(seen: str | None) -> None:
@@ -194,21 +200,37 @@ class WorkflowExecutionTrigger(BaseTrigger):
                     deadline=self.deadline,
                     queued_deadline=self.queued_deadline,
                 )
+                if self.end_task and ended == "SUCCEEDED" and (event := await self._task_end(poller)):
+                    return event
         except asyncio.TimeoutError:
-            return self._payload("timeout", state, "the execution did not start or end before its deadline")
+            return self._event("timeout", state, "the execution did not start or end before its deadline")
         except (WorkflowsError, ValueError, AirflowException) as exc:
-            return self._payload("error", state, str(exc))
+            return self._event("error", state, str(exc))
         succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
-        return self._payload("success" if succeeded else "failed", ended, f"the execution is {ended}")
+        return self._event("success" if succeeded else "failed", ended, f"the execution is {ended}")
 
-    def _payload(self, status: Status, state: str | None, message: str) -> EventPayload:
+    async def _task_end(self, poller: Poller) -> TriggerEvent | None:
+        """Return the event that ends the task from here; ``None`` where a worker has to do it."""
+        try:
+            execution = await poller.get(self.execution_id)
+        except WorkflowsError as exc:
+            self.log.info("%s could not be fetched here, so its task goes on in a worker: %s", self.execution_id, exc)
+            return None
+        if execution.get("state") != "SUCCEEDED" or len(json.dumps(execution)) > LARGEST_END:
+            return None
+        xcoms = {**execution_xcoms(self.execution_name), **result_xcoms(execution), "return_value": execution}
+        self.log.info("%s ended in state SUCCEEDED.", self.execution_name)
+        return TaskSuccessEvent(xcoms=xcoms)
+
+    def _event(self, status: Status, state: str | None, message: str) -> TriggerEvent:
         name = f"projects/{self.project_id}/locations/{self.location}/workflows/{self.workflow_id}"
-        return {
+        payload: EventPayload = {
             "status": status,
             "state": state,
             "execution_name": f"{name}/executions/{self.execution_id}",
             "message": message,
         }
+        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     def _poller(self, name: ExecutionName) -> Any:
         """Return what joins the poller that all triggers on this workflow share."""

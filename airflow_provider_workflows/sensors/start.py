@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Begin a sensor in the triggerer, within what Airflow can do there.
+
+The scheduler hands a trigger the arguments that the DAG file has; only Airflow 3.3 and later render templates in
+them. It reads no connection, and a plain ``xcom_pull`` in a template hangs there for ever, so both are refused when
+the DAG is parsed: there is no later moment, no worker is ever asked.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XComArg
+from airflow.triggers.base import BaseTrigger, StartTriggerArgs
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
+
+_RENDERED = (
+    "project_id",
+    "location",
+    "workflow_id",
+    "execution_id",
+    "gcp_conn_id",
+    "impersonation_chain",
+    "api_version",
+    "api_endpoint",
+)
+
+
+def start_trigger_args(sensor: WorkflowExecutionSensor) -> StartTriggerArgs:
+    """
+    Return what Airflow starts the sensor's trigger with.
+
+    :raises ValueError: naming the parameter that cannot be used this way and what to do instead.
+    """
+    if not hasattr(BaseTrigger, "on_kill"):
+        raise ValueError("start_from_trigger needs Airflow 3.3 or later. Use deferrable=True.")
+    kwargs = {name: getattr(sensor, name) for name in _RENDERED}
+    for name in ("project_id", "location"):
+        if not kwargs[name]:
+            raise ValueError(f"start_from_trigger needs {name}: the connection is not read before the trigger starts.")
+    for name, value in kwargs.items():
+        _check(name, value)
+    return StartTriggerArgs(
+        trigger_cls="airflow_provider_workflows.triggers.executions.WorkflowExecutionTrigger",
+        trigger_kwargs={
+            **kwargs,
+            "poll_interval": sensor.check_interval(),
+            "cancel_on_kill": False,
+            "success_states": sorted(sensor.success_states),
+            "failure_states": sorted(sensor.failure_states),
+            "end_task": sensor.has_no_work_after_waiting(),
+        },
+        next_method="execute_complete",
+        timeout=timedelta(seconds=sensor.timeout),
+    )
+
+
+def _check(name: str, value: Any) -> None:
+    if isinstance(value, XComArg):
+        raise ValueError(
+            f"start_from_trigger: {name} is another task's output, which Airflow does not resolve for a trigger. "
+            "Use deferrable=True."
+        )
+    if isinstance(value, str) and "xcom_pull" in value and "map_indexes" not in value:
+        raise ValueError(
+            f"start_from_trigger: {name} pulls an XCom, which hangs in the triggerer unless map_indexes is given. "
+            "Add map_indexes=-1, or use deferrable=True."
+        )
