@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_workflows import __version__
-from airflow_provider_workflows.settings import CONNECTION_TYPE, FIELDS
+from airflow_provider_workflows.names import CONNECTION_TYPE
+from airflow_provider_workflows.settings import FIELDS
 
 PACKAGE_NAME = "airflow-provider-workflows"
 CONNECTION_NAME = "Google Cloud Workflows"

@@ -26,8 +26,6 @@ from urllib.parse import SplitResult, urlsplit
 
 log = logging.getLogger(__name__)
 
-CONNECTION_TYPE = "google_cloud_workflows"
-DEFAULT_CONNECTION_ID = "google_cloud_workflows_default"
 API_VERSIONS = ("v1", "v1beta")
 DEFAULT_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 

@@ -14,12 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.settings import (
-    CONNECTION_TYPE,
-    DEFAULT_CONNECTION_ID,
-    ConnectionSettings,
-    settings_from_extra,
-)
+from airflow_provider_workflows.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.settings import ConnectionSettings, settings_from_extra
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection

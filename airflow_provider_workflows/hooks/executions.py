@@ -27,8 +27,9 @@ from airflow_provider_workflows.execution import (
     execution_error,
 )
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.retrying import RetryPolicy
-from airflow_provider_workflows.settings import CONNECTION_TYPE, DEFAULT_CONNECTION_ID, ConnectionSettings
+from airflow_provider_workflows.settings import ConnectionSettings
 from airflow_provider_workflows.waiting import check_interval, wait_for_end
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_workflows.execution import Execution, ExecutionName
-from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:

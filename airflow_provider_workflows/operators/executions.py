@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
-from airflow_provider_workflows.body import create_body
-from airflow_provider_workflows.cancelling import cancel_bounded
-from airflow_provider_workflows.durable import Created, DurableCreate, check_room_for_labels
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.execution import Execution, ExecutionName, parse_time, started_at
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, push
-from airflow_provider_workflows.operators.identity import identity_of
 from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
 from airflow_provider_workflows.waiting import check_interval
 from airflow_provider_workflows.xcoms import workflow_xcoms
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_workflows.durable import Created, DurableCreate
 
 _LINKS = (WorkflowExecutionLink(), WorkflowLink())
 
@@ -129,6 +127,10 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         return check_interval(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout, "queued_timeout")
 
     def _create(self, context: Context) -> Created:
+        from airflow_provider_workflows.body import create_body
+        from airflow_provider_workflows.durable import Created, DurableCreate, check_room_for_labels
+        from airflow_provider_workflows.operators.identity import identity_of
+
         workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
         body = create_body(self.argument, self.labels, self.execution)
         client = self.hook.client
@@ -162,6 +164,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
 
         One call in a bounded time; an execution that is already over is no error.
         """
+        from airflow_provider_workflows.cancelling import cancel_bounded
+
         if not self.cancel_on_kill:
             return
         if self._name is not None:

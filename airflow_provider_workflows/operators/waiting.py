@@ -16,9 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred, conf
-from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_workflows.cancelling import cancel_bounded
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionTimeout,
@@ -153,11 +151,10 @@ class WaitsForExecution(WorkflowsBaseOperator):
         Only where nothing is left for a worker to do: outlets and ``post_execute`` are a worker's business, and
         before Airflow 3.3 a task that ends in the triggerer loses more than it saves.
         """
-        return (
-            hasattr(BaseTrigger, "on_kill")
-            and conf.getboolean("workflows", "end_from_trigger", fallback=False)
-            and self.has_no_work_after_waiting()
-        )
+        from airflow.triggers.base import BaseTrigger
+
+        wanted = conf.getboolean("workflows", "end_from_trigger", fallback=False)
+        return wanted and hasattr(BaseTrigger, "on_kill") and self.has_no_work_after_waiting()
 
     def has_no_work_after_waiting(self) -> bool:
         """Tell whether the execution's XComs are all that is left to be done after a success."""
@@ -226,6 +223,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         if self.cancel_on_timeout:
+            from airflow_provider_workflows.cancelling import cancel_bounded
+
             cancel_bounded(self.hook.client, name, self.log)
         raise self.late_error(timed_out(name, execution.get("state")))
 

@@ -19,9 +19,7 @@ from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApi
 from airflow_provider_workflows.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.operators.identity import identity_of
 from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
-from airflow_provider_workflows.sensors.start import start_trigger_args
 from airflow_provider_workflows.waiting import StateLog, check_interval, is_passing
 
 if TYPE_CHECKING:
@@ -75,6 +73,8 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self.deferrable = deferrable or start_from_trigger
         self.start_from_trigger = start_from_trigger
         if start_from_trigger:
+            from airflow_provider_workflows.sensors.start import start_trigger_args
+
             self.start_trigger_args = start_trigger_args(self)
 
     def awaited_id(self, context: Context) -> str:  # noqa: ARG002 - a create has to ask for it
@@ -101,6 +101,8 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
         Airflow 3.3 and later keep it; earlier ones do not, and each try of a deferrable sensor counts anew there.
         """
+        from airflow_provider_workflows.operators.identity import identity_of
+
         now = self.hook.clock.time()
         store: Any = context.get("task_state_store")
         if store is None:

@@ -27,7 +27,7 @@ from airflow_provider_workflows.execution import (
     classify,
 )
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
-from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.triggers.task_state import was_killed
 from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 

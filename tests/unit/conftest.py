@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
-from airflow_provider_workflows.settings import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from tests.harness import AdvancingClock, TaskRun
 from tests.log_lines import LogLine, record_logs
+from tests.token_server import TokenServer, make_private_key, serve_tokens, stay_on_this_machine
 
 Connect = Callable[..., None]
 
@@ -100,3 +101,17 @@ def logs() -> Iterator[list[LogLine]]:
     """Collect the log lines of a test, at INFO and above."""
     with record_logs() as lines:
         yield lines
+
+
+@pytest.fixture(scope="session")
+def private_key() -> str:
+    """Give a private key of a service account."""
+    return make_private_key()
+
+
+@pytest.fixture
+def token_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenServer]:
+    """Give a server of tokens, which google-auth asks instead of Google."""
+    with serve_tokens() as server:
+        stay_on_this_machine(monkeypatch, server)
+        yield server

@@ -151,8 +151,6 @@ def test_end(
     request: pytest.FixtureRequest,
 ) -> None:
     """Each end is the same success, failure or skip in each mode: soft_fail never hides a technical error."""
-    if (end, option) == ("too late", "never_fail") and "deferrable" in mode:
-        request.applymarker(pytest.mark.xfail(reason="deferred, never_fail skips on timeout, which poking does not"))
     begin, *outcomes = ENDS[end]
     expected = outcomes[["", "soft_fail", "never_fail"].index(option)]
     run = sensor("forever", begin(emulator, clock), **mode, **({option: True} if option else {}))
