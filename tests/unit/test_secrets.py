@@ -10,16 +10,10 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_workflows.operators.executions import (
     WorkflowsCreateExecutionOperator,
@@ -29,95 +23,18 @@ from airflow_provider_workflows.sensors.executions import WorkflowExecutionSenso
 from airflow_provider_workflows.testing import Emulator, WorkflowError
 from tests.harness import AdvancingClock, TaskRun, through_json
 from tests.log_lines import LogLine
+from tests.token_server import TOKEN, TokenServer
 
 SECRET = "s3cr3t"
-TOKEN = f"ya29.{SECRET}-token"
 ARGUMENT = {"password": f"{SECRET}-argument", "seconds": 40, "result": f"{SECRET}-result"}
 Connect = Callable[..., None]
 
 
-@pytest.fixture(scope="module")
-def private_key() -> str:
-    """Make a private key, which a service account's key file holds."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-
-@dataclass
-class TokenServer:
-    """Give out tokens as Google's OAuth service does."""
-
-    url: str = ""
-    tokens: list[str] = field(default_factory=lambda: [TOKEN])
-    status: int = 200
-
-
-@contextmanager
-def serve_tokens(state: TokenServer) -> Iterator[None]:
-    """Serve on this machine; the last token is given out again and again."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            token = state.tokens.pop(0) if len(state.tokens) > 1 else state.tokens[0]
-            answer: dict[str, Any] = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
-            if state.status != 200:
-                answer = {"error": "invalid_grant", "error_description": "Invalid JWT signature."}
-            body = json.dumps(answer).encode()
-            self.send_response(state.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/token"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
-def token_server() -> Iterator[TokenServer]:
-    """Give a server of tokens."""
-    state = TokenServer()
-    with serve_tokens(state):
-        yield state
-
-
-@pytest.fixture
-def key_connection(
-    connect: Connect,
-    token_server: TokenServer,
-    private_key: str,
-    emulator: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def key_connection(connect: Connect, token_server: TokenServer, private_key: str, emulator: Emulator) -> None:
     """Connect with a service account's key; the emulator wants the token that it is good for."""
-    # google-auth looks up the account's allowed locations in the background, on the internet.
-    monkeypatch.setattr(
-        "google.auth.credentials.CredentialsWithRegionalAccessBoundary._is_regional_access_boundary_lookup_required",
-        lambda self: False,
-    )
     emulator.settings.token = TOKEN
-    key = {
-        "type": "service_account",
-        "client_email": "runner@test-project.iam.gserviceaccount.com",
-        "private_key_id": f"{SECRET}-key-id",
-        "private_key": private_key,
-        "token_uri": token_server.url,
-    }
-    connect(keyfile_dict=json.dumps(key), is_anonymous=None)
+    connect(keyfile_dict=json.dumps(token_server.key(private_key)), is_anonymous=None)
 
 
 @pytest.fixture
