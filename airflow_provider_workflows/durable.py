@@ -259,13 +259,22 @@ class DurableCreate:
     # --- looking back ---
 
     def _look_back(self, record: Mapping[str, Any]) -> Choice:
-        found: list[Execution] = []
-        if record.get("execution_id"):
-            found = self._recorded(record)
-        elif self._labelled:
-            found = self._search(self._identity.began_at - CLOCK_SKEW)
-        elif record.get("key") == self._key and record.get("generation") == self._identity.generation:
+        """Look at the recorded execution first; only when it is none to go on with, search for others."""
+        found = self._recorded(record) if record.get("execution_id") else []
+        choice = self._choose(found)
+        if choice.attach is not None:
+            return choice
+        if self._labelled:
+            # Also beside a recorded one: an earlier try may have died between its create and the record.
+            known = {execution_id_of(each) for each in found}
+            searched = self._search(self._identity.began_at - CLOCK_SKEW)
+            return self._choose([*found, *(each for each in searched if execution_id_of(each) not in known)])
+        in_flight = not record.get("execution_id") and record.get("key") == self._key
+        if in_flight and record.get("generation") == self._identity.generation:
             raise self._unclear("an earlier try sent a create and did not live to see the answer")
+        return choice
+
+    def _choose(self, found: Iterable[Execution]) -> Choice:
         return choose(
             found,
             self._key,
@@ -403,8 +412,9 @@ class DurableCreate:
         """
         Write the attempt down, before the request and again with its answer.
 
-        Without labels the record before the request is all there is, so a failure to write it stops the create;
-        otherwise the labels do, and a failure is only logged: nothing may come between an execution and its wait.
+        A failure before the request stops the create: Airflow refuses when another try has taken over this task, for
+        example after missed heartbeats, and that try has already looked for what this one created. After the answer
+        a failure is only logged: nothing may come between an execution and its wait, and the labels still tell.
         """
         if self._record is None:
             return
@@ -418,7 +428,7 @@ class DurableCreate:
         try:
             self._record.set(RECORD_KEY, value)
         except Exception:
-            if execution_id is None and not self._labelled:
+            if execution_id is None:
                 raise
             self._log.exception("The task's state could not be written; the execution's labels still tell.")
 

@@ -98,6 +98,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         self.queued_timeout = queued_timeout
         self._name: ExecutionName | None = None
         self._creating: DurableCreate | None = None
+        self._store: Any = None  # Airflow's task state store, of a durable task that executes
 
     def execute(self, context: Context) -> Execution:
         """Create the execution, or find the one of an earlier try, and wait for it if asked to."""
@@ -140,12 +141,13 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
             return Created(client.create(workflow, body), began, attached=False)
         if client.api.version == "v1":
             check_room_for_labels(body.get("labels", {}))
+        self._store = context.get("task_state_store")
         self._creating = DurableCreate(
             client,
             workflow,
             body,
             identity=identity_of(context, retries=self.retries or 0),
-            record=context.get("task_state_store"),
+            record=self._store,
             cancel_stale=self.cancel_on_kill,
             log=self.log,
         )
@@ -155,18 +157,22 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
             if exc.retryable:
                 raise
             raise AirflowFailException(str(exc)) from exc
-        self._creating = None
         return created
 
     def on_kill(self) -> None:
         """
         Cancel the execution that this task waits for, also one whose create is just being answered.
 
-        One call in a bounded time; an execution that is already over is no error.
+        One call in a bounded time; an execution that is already over is no error. Where another try has taken over,
+        the execution is that one's: it goes on with it, or after a clear cancels it.
         """
         from airflow_provider_workflows.cancelling import cancel_bounded
+        from airflow_provider_workflows.operators.identity import was_taken_over
 
         if not self.cancel_on_kill:
+            return
+        if was_taken_over(self._store):
+            self.log.info("Another try of this task has taken over: leaving its execution alone.")
             return
         if self._name is not None:
             cancel_bounded(self.hook.client, self._name, self.log)
