@@ -23,7 +23,7 @@ from processes import ProcessInfo
 
 SUPERVISOR = "airflow worker -- LocalExecutor"
 #: Seconds between two kills, at random between these.
-PAUSES = (1.0, 3.5)
+PAUSES = (1.5, 5.0)
 #: How likely each kind of kill is.
 WEIGHTS = {"task process": 12, "supervisor": 3, "triggerer": 2}
 #: The triggerer is left alone for so many kills after it was killed, or it would never get to work.

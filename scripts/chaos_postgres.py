@@ -97,7 +97,7 @@ def _serving(folder: Path, data: Path, log: Path) -> Iterator[int]:
         "port": port,
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": folder,
-        "max_connections": 200,
+        "max_connections": 400,
         "fsync": "off",  # its data is thrown away
     }
     command = [str(programs() / "postgres"), "-D", str(data)]
