@@ -9,8 +9,8 @@ What it promises:
 
 * In any minute, no more requests of a kind are let through than its limit says. A second's worth may go at once, the
   rest is spaced out: one second's worth less than the limit is handed out per minute, so that a burst is paid for.
-* First come, first served, among all pollers, for each kind. A poller can only stand in line for as many requests
-  as it has in flight, so a big one does not starve the small ones.
+* First come, first served, among all pollers, for each kind. A poller stands in line for a few requests only, so a
+  big one does not starve the small ones.
 * At most ``IN_FLIGHT`` requests are under way.
 * A 429, or any answer with Retry-After, stops *everything* for as long as it asks, or else for a growing while.
   After that one request goes ahead alone; when it is answered, the others follow at half the former pace, which
@@ -180,9 +180,10 @@ class Budget:
         """Stop for a while; ``began`` is the number of pauses when the request went out."""
         pause = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         if began == self._pauses:
+            if not self._pauses_in_a_row:  # that a lone attempt failed says nothing about the pace before
+                self._share = max(SMALLEST_SHARE, self._share / 2)
             self._pauses += 1
             self._pauses_in_a_row += 1
-            self._share = max(SMALLEST_SHARE, self._share / 2)
             self._probing = True
             pause = max(pause, min(backoff(self._pauses_in_a_row), LONGEST_PAUSE))
             log.warning("The service asks to slow down; sending nothing for %.0f s: %s", pause, error)

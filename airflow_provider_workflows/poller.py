@@ -68,7 +68,8 @@ GATHER = 1.0
 STEPS_UP_TO = 5
 #: Entries or waits that are handled before other tasks get their turn: well below 10 ms.
 SLICE = 250
-#: Gets that are chosen at a time, so that what a list shows meanwhile can still save the others.
+#: Gets that are chosen at a time, so that what a list shows meanwhile can still save the others. All stand in line
+#: at once, or those of a small poller would have to wait for their turn twice.
 GETS_AT_A_TIME = 2 * IN_FLIGHT
 #: After so many failures in a row, lists rest and gets go on without them.
 LIST_FAILURES = 3
@@ -348,7 +349,7 @@ class Poller:
         for watch in chosen:
             watch.busy = True
         self._to_get.extend(chosen)
-        for _ in range(min(len(chosen), IN_FLIGHT - len(self._workers))):
+        for _ in range(min(len(chosen), GETS_AT_A_TIME - len(self._workers))):
             task = _create_task(self._get_all())
             self._workers.add(task)
             task.add_done_callback(self._workers.discard)

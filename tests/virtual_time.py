@@ -116,6 +116,7 @@ def run(main: Callable[[VirtualClock], Coroutine[Any, Any, Result]], *, seconds:
         return loop.run_until_complete(guarded())
     finally:
         loop.run_until_complete(_cancel_the_rest())
+        loop.threads_at_work += 1  # the one that waits for the others
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
