@@ -332,7 +332,7 @@ class WorkflowExecutionsHook(_HookBase):
             name = self.workflow("airflow-connection-test")
             with contextlib.suppress(ExecutionNotFound):
                 next(self.client.list(name, limit=1), None)
-        except (ValueError, WorkflowsError) as exc:
+        except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
             return False, str(exc)
         return True, f"The API answers for project {name.project} in {name.location}."
 
