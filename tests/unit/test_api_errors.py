@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error answer becomes the exception that fits, with the service's own words and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_workflows.api_errors import ErrorAnswer, api_error, is_retryable, read_error
+from airflow_provider_workflows.exceptions import (
+    AmbiguousCreate,
+    CredentialsError,
+    ExecutionNotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    WorkflowsApiError,
+    WorkflowsError,
+)
+from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
+from airflow_provider_workflows.testing import Emulator
+from tests.harness import AdvancingClock
+from tests.token_server import TokenServer
+
+NAME = "projects/test-project/locations/us-central1/workflows/echo/executions/e"
+Connect = Callable[..., None]
+Get = Callable[[], Any]
+
+
+@pytest.fixture(params=["hook", "async hook"])
+def get(request: pytest.FixtureRequest, clock: AdvancingClock) -> Get:
+    """Give a function that gets an execution with each hook."""
+    if request.param == "hook":
+        return lambda: WorkflowExecutionsHook(clock=clock).get_execution("echo", execution_id="e")
+
+    async def read() -> Any:
+        async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
+            return await hook.get_execution("echo", execution_id="e")
+
+    return lambda: asyncio.run(read())
+
+
+def error_of(call: Callable[[], Any]) -> WorkflowsError:
+    """Return the exception of this package that a call raised."""
+    with pytest.raises(WorkflowsError) as caught:
+        call()
+    return caught.value
+
+
+# -- through HTTP -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("versioned_connection")
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        ({"kind": "permission_denied"}, PermissionDenied, ["workflows.executions.get", "roles/workflows.viewer"]),
+        ({"kind": "service_disabled"}, PermissionDenied, ["Enable", "workflowexecutions.googleapis.com"]),
+        ({"status": 403, "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}, PermissionDenied, ["auth/cloud-platform"]),
+        ({"status": 403, "reason": "USER_PROJECT_DENIED"}, PermissionDenied, ["quota_project_id"]),
+        ({"kind": "rate_limited"}, QuotaExceeded, ["quota"]),
+        ({"status": 400}, WorkflowsApiError, ["400"]),
+        ({"kind": "html"}, WorkflowsApiError, ["502", "text/html"]),
+        ({"kind": "not_json"}, WorkflowsApiError, ["200", "not the expected JSON"]),
+        ({"status": 200, "body": "[]"}, WorkflowsApiError, ["not the expected JSON"]),
+        ({"status": 200, "body": '{"state": "ACTIVE"}'}, WorkflowsApiError, ["not the expected JSON"]),
+        ({"status": 200, "body": '{"name": "p/e", "state'}, WorkflowsApiError, ["not the expected JSON"]),
+        ({"status": 200, "body": ""}, WorkflowsApiError, ["not the expected JSON"]),
+        ({"kind": "drop_before"}, WorkflowsApiError, ["the connection broke"]),
+        ({"status": 302, "headers": {"Location": "http://127.0.0.1:1/login"}}, WorkflowsApiError, ["302"]),
+    ],
+)
+def test_answer(
+    fault: dict[str, Any], kind: type[WorkflowsApiError], words: list[str], get: Get, emulator: Emulator
+) -> None:
+    """The exception's class says what happened; its text names the execution, the cause and the way out."""
+    emulator.fail("get", times=None, **fault)
+    error = error_of(get)
+    assert type(error) is kind
+    for word in (*words, NAME):
+        assert word in str(error)
+    assert isinstance(error, WorkflowsApiError)
+    assert error.execution_name == NAME
+    assert error.status_code == (fault.get("status") or error.status_code)
+
+
+@pytest.mark.usefixtures("versioned_connection")
+def test_not_found_names_all_parts(get: Get) -> None:
+    """A 404 does not say which part is wrong, so the text names them all."""
+    error = error_of(get)
+    assert type(error) is ExecutionNotFound
+    for word in ("test-project", "us-central1", "echo", "project_id", "location", "workflow_id", "execution_id"):
+        assert word in str(error)
+    assert (error.status_code, error.retryable) == (404, False)
+
+
+def test_unknown_project_names_the_permission(get: Get, connect: Connect, emulator: Emulator) -> None:
+    """A project that is not there answers 403; the service's own words are in the text."""
+    connect()
+    emulator.settings.projects = ["another"]
+    error = error_of(get)
+    assert type(error) is PermissionDenied
+    assert "or it may not exist" in str(error)
+    assert error.reason == "IAM_PERMISSION_DENIED"
+
+
+def test_refused_token_is_reported(
+    get: Get, connect: Connect, emulator: Emulator, token_server: TokenServer, private_key: str
+) -> None:
+    """Credentials that can be had but are not accepted: a 401 that says what to check."""
+    connect(keyfile_dict=token_server.key(private_key), is_anonymous=None)
+    emulator.settings.token = "another"
+    error = error_of(get)
+    assert "401" in str(error)
+    assert "did not accept the credentials" in str(error)
+    assert isinstance(error, WorkflowsApiError)
+    assert (error.status_code, error.retryable) == (401, False)
+
+
+def test_refused_key_is_reported(
+    get: Get, connect: Connect, emulator: Emulator, token_server: TokenServer, private_key: str
+) -> None:
+    """Credentials that cannot be had: nothing is sent, and the token server's own words are in the text."""
+    connect(keyfile_dict=token_server.key(private_key), is_anonymous=None)
+    token_server.status = 400
+    error = error_of(get)
+    assert isinstance(error, CredentialsError)
+    assert "Invalid JWT signature" in str(error)
+    assert NAME in str(error)
+    assert emulator.requests == []
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize(
+    ("operation", "permission"), [("create", "invoker"), ("cancel", "invoker"), ("list", "viewer"), ("get", "viewer")]
+)
+def test_permission_is_that_of_the_operation(
+    operation: str, permission: str, hook: WorkflowExecutionsHook, emulator: Emulator
+) -> None:
+    """A 403 names the permission of what was tried, and the smallest role that has it."""
+    calls: dict[str, Callable[[], Any]] = {
+        "create": lambda: hook.create_execution("echo"),
+        "cancel": lambda: hook.cancel_execution("echo", execution_id="e"),
+        "get": lambda: hook.get_execution("echo", execution_id="e"),
+        "list": lambda: next(hook.list_executions("echo")),
+    }
+    emulator.fail(operation, "permission_denied")
+    error = error_of(calls[operation])
+    assert f"'workflows.executions.{operation}'" in str(error)
+    assert f"roles/workflows.{permission}" in str(error)
+
+
+# -- reading what an answer says --------------------------------------------------------------------------
+
+
+def _envelope(**error: Any) -> bytes:
+    return json.dumps({"error": error}).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"[]",
+        b'"text"',
+        b'{"error": "invalid_grant"}',
+        b'{"error": null}',
+        b'{"error": {"details": "x", "message": 5}}',
+        b"\xff\xfe",
+    ],
+)
+def test_any_body_can_be_read(body: bytes) -> None:
+    """Whatever a proxy answers, there is an error text that says what kind of answer it was."""
+    answer = read_error(502, {"Content-Type": "text/html; charset=utf-8"}, body, 0.0)
+    assert (answer.status_code, answer.reason, answer.retry_after) == (502, None, None)
+    assert f"text/html, {len(body)} bytes" in answer.message
+
+
+def test_reason_is_the_most_exact_one() -> None:
+    """The ErrorInfo's reason wins over the canonical status, which wins over nothing."""
+    details = [{"@type": "x", "no": "reason"}, "odd", {"reason": "SERVICE_DISABLED"}]
+    answer = read_error(403, {}, _envelope(message="m", status="PERMISSION_DENIED", details=details), 0.0)
+    assert answer.reason == "SERVICE_DISABLED"
+    assert read_error(403, {}, _envelope(message="m", status="PERMISSION_DENIED"), 0.0).reason == "PERMISSION_DENIED"
+
+
+def test_long_messages_are_cut() -> None:
+    """A service that quotes a whole request does not fill the log with it."""
+    message = read_error(400, {}, _envelope(message="x" * 10_000), 0.0).message
+    assert 100 < len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("-3", 0.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
+    """Both forms of the header are read; a date in the past is no wait, nonsense is none at all."""
+    assert read_error(503, {"retry-AFTER": value}, b"", 10.0).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [
+        (408, True),
+        (429, True),
+        (500, True),
+        (502, True),
+        (503, True),
+        (504, True),
+        (501, False),
+        (400, False),
+        (409, False),
+    ],
+)
+def test_what_is_worth_repeating(status: int, retryable: bool) -> None:
+    """Timeouts, quotas and server errors pass by themselves; nothing else does."""
+    assert is_retryable(status) is retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (408, AmbiguousCreate),
+        (500, AmbiguousCreate),
+        (503, AmbiguousCreate),
+        (429, QuotaExceeded),
+        (403, PermissionDenied),
+        (404, ExecutionNotFound),
+        (400, WorkflowsApiError),
+        (501, WorkflowsApiError),
+    ],
+)
+def test_create_that_may_have_taken_effect(status: int, kind: type[WorkflowsApiError]) -> None:
+    """Only answers after which an execution may exist are ambiguous, and only those say where to look for it."""
+    answer = ErrorAnswer(status, "the service's words", None, None)
+    error = api_error("create", "projects/p/locations/l/workflows/w", answer)
+    assert type(error) is kind
+    assert ("an execution may exist" in str(error)) == (kind is AmbiguousCreate)
+    assert "the service's words" in str(error)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The async hook has the sync one's methods as coroutines, and lets the event loop go on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_workflows.exceptions import AmbiguousCreate
+from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
+from airflow_provider_workflows.testing import Emulator
+from tests.harness import AdvancingClock
+from tests.token_server import TOKEN, TokenServer
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+async def async_hook(clock: AdvancingClock) -> AsyncIterator[WorkflowExecutionsAsyncHook]:
+    """Give an async hook on the default connection."""
+    async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
+        yield hook
+
+
+@pytest.mark.usefixtures("versioned_connection")
+async def test_life_of_an_execution(async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator) -> None:
+    """Create, get, list and cancel work on both versions and return the service's resources unchanged."""
+    emulator.settings.page_limit = 1
+    first = await async_hook.create_execution("forever", argument={"a": (1, 2)})
+    execution_id = first["name"].rpartition("/")[2]
+    assert json.loads((await async_hook.get_execution("forever", execution_id=execution_id))["argument"]) == {
+        "a": [1, 2]
+    }
+    second = await async_hook.create_execution("forever")
+    listed = [each["name"] async for each in async_hook.list_executions("forever")]
+    assert listed == [second["name"], first["name"]]
+    assert len([each async for each in async_hook.list_executions("forever", limit=1)]) == 1
+    assert (await async_hook.cancel_execution("forever", execution_id=execution_id))["state"] == "CANCELLED"
+    assert (await async_hook.cancel_execution("forever", execution_id=execution_id))["state"] == "CANCELLED"
+
+
+def test_both_hooks_have_the_same_methods() -> None:
+    """What the sync hook does with executions the async one does with the same parameters."""
+    for name in ("create_execution", "get_execution", "list_executions", "cancel_execution", "close"):
+        sync, coroutine = getattr(WorkflowExecutionsHook, name), getattr(WorkflowExecutionsAsyncHook, name)
+        assert list(inspect.signature(sync).parameters) == list(inspect.signature(coroutine).parameters)
+        assert inspect.iscoroutinefunction(coroutine) or inspect.isasyncgenfunction(coroutine)
+
+
+@pytest.mark.usefixtures("connection")
+async def test_many_at_once_share_one_client(async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator) -> None:
+    """Requests that begin together open one client, and all get their answer."""
+    ids = [emulator.start("echo", number) for number in range(30)]
+    found = await asyncio.gather(*(async_hook.get_execution("echo", execution_id=each) for each in ids))
+    assert [each["result"] for each in found] == [str(number) for number in range(30)]
+    clients = await asyncio.gather(*(async_hook.get_client() for _ in range(3)))
+    assert len(set(map(id, clients))) == 1
+
+
+async def test_opening_does_not_block_the_loop(
+    async_hook: WorkflowExecutionsAsyncHook,
+    emulator: Emulator,
+    connect: Connect,
+    token_server: TokenServer,
+    private_key: str,
+) -> None:
+    """While connection, key and token are read in threads, the loop's other tasks get their turn."""
+    connect(keyfile_dict=token_server.key(private_key), is_anonymous=None)
+    emulator.settings.token = TOKEN
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.ensure_future(others())
+    await async_hook.create_execution("echo")
+    running.cancel()
+    assert turns > 10
+
+
+@pytest.mark.usefixtures("connection")
+async def test_lost_answer_of_a_create(async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator) -> None:
+    """The async create is sent once, too."""
+    emulator.fail("create", "drop_after", times=None)
+    with pytest.raises(AmbiguousCreate):
+        await async_hook.create_execution("echo")
+    assert emulator.count("create") == 1
+
+
+async def test_missing_connection_is_an_error() -> None:
+    """A connection that somebody chose must exist."""
+    with pytest.raises(AirflowNotFoundException, match="nowhere"):
+        await WorkflowExecutionsAsyncHook("nowhere").create_execution("echo", "us-central1", "p")
+
+
+@pytest.mark.usefixtures("connection")
+async def test_closed_hook_can_be_used_again(async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator) -> None:
+    """close() releases the connections; the next call opens new ones; closing twice is no error."""
+    await async_hook.create_execution("echo")
+    await async_hook.close()
+    await async_hook.close()
+    await async_hook.create_execution("echo")
+    assert emulator.count("create") == 2
+
+
+@pytest.mark.parametrize("arguments", [{"workflow_id": "a/b"}, {"workflow_id": "echo", "location": "x?y"}])
+async def test_bad_names_are_refused(
+    arguments: dict[str, Any], async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator, connect: Connect
+) -> None:
+    """Names are checked before any request here as well."""
+    connect()
+    with pytest.raises(ValueError, match="must be a plain id"):
+        await async_hook.create_execution(**arguments)
+    assert emulator.requests == []
+
+
+async def test_project_of_the_credentials(
+    async_hook: WorkflowExecutionsAsyncHook,
+    emulator: Emulator,
+    connect: Connect,
+    token_server: TokenServer,
+    private_key: str,
+) -> None:
+    """Where nobody names a project, that of the key is used."""
+    key = {**token_server.key(private_key), "project_id": "key-project"}
+    connect(keyfile_dict=key, is_anonymous=None, project=None)
+    emulator.settings.token = TOKEN
+    await async_hook.create_execution("echo")
+    assert "/projects/key-project/" in emulator.requests[0].path
