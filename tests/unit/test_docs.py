@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The documents say what the code does: names, defaults, options, commands, examples and the tests they refer to.
+
+A block of code is Python that compiles. One with tests in it is run by pytest. One below ``<!-- from FILE -->`` has no
+line that the file does not have; one below ``<!-- runs -->`` is executed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, fields
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_workflows.operators import executions as operators
+from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
+from airflow_provider_workflows.provider_info import get_provider_info
+from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
+from airflow_provider_workflows.settings import FIELDS, REFUSED_FIELDS
+from airflow_provider_workflows.testing import Settings
+from airflow_provider_workflows.testing.faults import KINDS
+from airflow_provider_workflows.testing.workflows import BUILT_IN
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^ *```$",
+    re.MULTILINE | re.DOTALL,
+)
+_CODE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Hold a fenced block: where it stands, its language, its text and the comment above it."""
+
+    page: str
+    number: int
+    kind: str
+    text: str
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.page}-{self.number}"
+
+
+def read(page: str) -> str:
+    """Return a document's text."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """Return the fenced blocks of a document, without their indent."""
+    found = []
+    for number, match in enumerate(_BLOCK.finditer(path.read_text(encoding="utf-8")), start=1):
+        text = re.sub(f"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
+        found.append(Block(path.name, number, match["kind"], text, match["mark"] or ""))
+    return found
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+PYTHON = [block for block in BLOCKS if block.kind == "python"]
+
+
+def tables(page: str, heading: str) -> list[list[str]]:
+    """Return the rows of all tables below a heading, up to the next one; the heads of tables are left out."""
+    section = re.split(r"^#+ ", read(page).partition(f"\n{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    assert section.strip(), f"{page} has no section {heading!r}"
+    rows = [line.strip().strip("|").split(" | ") for line in section.splitlines() if line.strip().startswith("|")]
+    heads = {index - 1 for index, row in enumerate(rows) if set("".join(row)) <= set("-| ")}
+    return [
+        [cell.strip() for cell in row]
+        for index, row in enumerate(rows)
+        if index not in heads and index - 1 not in heads
+    ]
+
+
+def names(cell: str) -> list[str]:
+    """Return what is set as code in a cell."""
+    return _CODE.findall(cell)
+
+
+# --- blocks of code -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_code_compiles(block: Block) -> None:
+    """Code that is shown is at least Python."""
+    compile(block.text, str(block), "exec")
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "json"], ids=str)
+def test_json_is_json(block: Block) -> None:
+    """A connection that is shown can be pasted."""
+    assert set(json.loads(block.text)["extra"]) <= {spec.name for spec in FIELDS}
+
+
+@pytest.mark.parametrize("block", [block for block in PYTHON if block.mark.startswith("from ")], ids=str)
+def test_quoted_examples_are_the_examples(block: Block) -> None:
+    """A quoted example leaves lines out and adds or changes none, so what is shown is what the tests run."""
+    example = iter((ROOT / block.mark.removeprefix("from ")).read_text(encoding="utf-8").splitlines())
+    for line in block.text.splitlines():
+        assert not line or line in example, line
+
+
+@pytest.mark.parametrize("block", [block for block in PYTHON if block.mark == "runs"], ids=str)
+def test_dags_that_are_shown_can_be_made(block: Block) -> None:
+    """A DAG that is shown has parameters that exist."""
+    exec(compile(block.text, str(block), "exec"), {})
+
+
+def test_tests_that_are_shown_pass(tmp_path: Path) -> None:
+    """Whoever copies a test from the documents has one that passes."""
+    shown = [block for block in PYTHON if "def test_" in block.text and not block.mark]
+    assert len(shown) >= 3
+    for block in shown:
+        name = f"test_{block.page.partition('.')[0].lower()}_{block.number}.py"
+        (tmp_path / name).write_text(block.text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_plugin(), "--rootdir=.", "."],
+        cwd=tmp_path,
+        env={**_environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _plugin() -> list[str]:
+    """Return what loads our plugin where the package is imported from a checkout without being installed."""
+    installed = any(each.name == "airflow_provider_workflows" for each in entry_points(group="pytest11"))
+    return [] if installed else ["-p", "airflow_provider_workflows.testing.plugin"]
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what measures coverage in child processes."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
+# --- commands, links, tests ------------------------------------------------------------------------------------------
+
+
+def make_targets() -> set[str]:
+    """Return the Makefile's targets that have a description."""
+    return set(re.findall(r"^([a-z0-9-]+):.*##", read("Makefile"), re.MULTILINE))
+
+
+def test_commands_exist() -> None:
+    """Every documented make target exists, and every target is documented for contributors."""
+    targets = make_targets()
+    for page in PAGES:
+        used = set(re.findall(r"`make ([a-z0-9-]+)", page.read_text(encoding="utf-8")))
+        assert used <= targets, f"{page.name}: {used - targets}"
+    documented = {name.split()[1] for row in tables("CONTRIBUTING.md", "## Commands") for name in names(row[0])}
+    assert documented == targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Relative links name files that exist, and headings in them."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (page.parent / file).resolve() if file else page
+        assert linked.is_file(), target
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in slugs, target
+
+
+def all_tests() -> dict[str, set[str]]:
+    """Return the names of all tests, by the file's path below the project."""
+    found = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        definitions = re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        found[path.relative_to(ROOT).as_posix()] = set(definitions)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_tests_and_files_exist(page: Path) -> None:
+    """A claim that names its test names one that exists."""
+    tests = all_tests()
+    every = set().union(*tests.values())
+    shown = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert set(re.findall(r"`(test_\w+)`", shown)) <= every
+    for path in re.findall(r"`((?:tests|example_dags|scripts)/[\w/.]+\.py)`", shown):
+        assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize("module", ["test_durable", "test_kill", "test_deadlines"])
+def test_every_case_is_documented(module: str) -> None:
+    """What is tested about durability, kills and deadlines has a row or a sentence of its own."""
+    tested = all_tests()[f"tests/unit/{module}.py"] - {"test_times_are_checked_before_any_request"}
+    assert tested <= set(re.findall(r"`(test_\w+)`", read("docs/durable.md")))
+
+
+# --- names and defaults ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("page", "heading"), [("README.md", "## Connection"), ("docs/connection.md", "## Fields")])
+def test_connection_fields_are_the_fields(page: str, heading: str) -> None:
+    """Both tables have every field of the connection, in the form's order."""
+    assert [names(row[0]) for row in tables(page, heading)] == [[spec.name] for spec in FIELDS]
+
+
+def test_connection_defaults() -> None:
+    """The documented defaults are those of the form."""
+    documented = {names(row[0])[0]: names(row[1]) for row in tables("docs/connection.md", "## Fields")}
+    for spec in FIELDS:
+        if spec.default is not None:
+            assert documented[spec.name] == [str(spec.default).lower()]
+
+
+def test_refused_fields() -> None:
+    """Every field that is refused is listed with what to do instead."""
+    rows = tables("docs/connection.md", "## Fields that are refused")
+    assert {name for row in rows for name in names(row[0])} == set(REFUSED_FIELDS)
+
+
+def test_configuration() -> None:
+    """The configuration table has the options and defaults that Airflow is told."""
+    options = get_provider_info()["config"]["workflows"]["options"]
+    rows = tables("docs/waiting.md", "## Configuration")
+    assert {names(row[0])[0]: names(row[1])[0] for row in rows} == {
+        name: option["default"] for name, option in options.items()
+    }
+
+
+def own_parameters(cls: type) -> set[str]:
+    """Return the parameters of a class that the base operator does not have."""
+    given = set(inspect.signature(cls).parameters) - {"self", "args", "kwargs"}
+    return given - set(inspect.signature(WorkflowsBaseOperator).parameters)
+
+
+def test_parameters_of_operators_and_sensor() -> None:
+    """The README lists every class with every parameter of its own."""
+    classes: dict[str, Any] = {
+        name: cls for name, cls in vars(operators).items() if name.startswith("Workflows") and name.endswith("Operator")
+    }
+    del classes["WorkflowsBaseOperator"]
+    classes["WorkflowExecutionSensor"] = WorkflowExecutionSensor
+    rows = [
+        row for row in tables("README.md", "## Operators, sensor, trigger, hook") if len(row) == 3 and "." in row[0]
+    ]
+    assert {names(row[0])[0].rpartition(".")[2]: set(names(row[1])) for row in rows} == {
+        name: own_parameters(cls) for name, cls in classes.items()
+    }
+
+
+def test_shared_parameters() -> None:
+    """What the README says that all operators take is what the base operator takes."""
+    sentence = re.search(r"^All take (.*?)\.", read("README.md"), re.MULTILINE | re.DOTALL)
+    assert sentence
+    assert set(names(sentence[1])) == set(inspect.signature(WorkflowsBaseOperator).parameters) - {"kwargs"}
+
+
+# --- the emulator ----------------------------------------------------------------------------------------------------
+
+
+def test_fault_kinds() -> None:
+    """Every kind of fault is listed, and none that is not there."""
+    assert [names(row[0])[0] for row in tables("docs/testing.md", "## Faults")] == list(KINDS)
+
+
+def test_settings_of_the_emulator() -> None:
+    """Every setting is listed."""
+    documented = {name for row in tables("docs/testing.md", "## Settings") for name in names(row[0])}
+    assert documented == {each.name for each in fields(Settings)}
+
+
+def test_built_in_workflows() -> None:
+    """Every workflow that is there without registering is listed."""
+    documented = {names(row[0])[0] for row in tables("docs/testing.md", "## Workflows") if names(row[0])}
+    assert documented >= set(BUILT_IN)
+
+
+def test_command_line_of_the_emulator() -> None:
+    """Every option of the command is listed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow_provider_workflows.testing", "--help"],
+        env={**_environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    options = set(re.findall(r"^  (--[a-z-]+)", done.stdout, re.MULTILINE))
+    assert {names(row[0])[0] for row in tables("docs/testing.md", "## In a process of its own")} == options
+
+
+def test_methods_of_the_emulator() -> None:
+    """Every method and property that is listed exists."""
+    from airflow_provider_workflows.testing import Emulator
+
+    for row in tables("docs/testing.md", "## Looking and steering"):
+        for name in names(row[0]):
+            assert hasattr(Emulator, name.partition("(")[0]), name
