@@ -7,6 +7,7 @@
 #   ARGS="-k name -x"   further arguments for pytest; a part of the suite is not measured for coverage
 #   SEED=7              `make chaos` breaks things in this order (default: a new one each time, printed)
 #   EXECUTIONS=200      how many `make chaos` starts
+#   PARTS=waiting,calls what `make bench` measures (default: all but triggerer; see docs/benchmarks.md)
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
 SHELL := /bin/bash
@@ -16,11 +17,12 @@ export PYTHON
 V3 := .venv-airflow3
 V2 := .venv-airflow2
 VWHEEL := .venv-wheel
+VBENCH := .venv-bench
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
 
-.PHONY: help demo chaos test test-airflow2 lint format wheel wheel-smoke constraints clean
+.PHONY: help demo chaos bench test test-airflow2 lint format wheel wheel-smoke constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +35,19 @@ $(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml 
 	@scripts/environment.sh $(V2) constraints/airflow2.txt 3.12 -r constraints/airflow2.in -e '.[dev]'
 	@touch $@
 
+# The Google provider, with which it compares, needs Python 3.11.
+$(VBENCH)/$(STAMP): constraints/bench.txt constraints/bench.in pyproject.toml scripts/environment.sh
+	@scripts/environment.sh $(VBENCH) constraints/bench.txt 3.13 -r constraints/bench.in -e .
+	@touch $@
+
 demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local Executions API (UI=1: leave it up)
 	@$(V3)/bin/python scripts/demo.py $(if $(filter-out 0 no,$(UI)),--ui)
 
 chaos: $(V3)/$(STAMP) ## kill processes and spoil requests at random while executions run; count what gets lost
 	@$(V3)/bin/python scripts/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS))
+
+bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
+	@PYTHONPATH=scripts:benchmarks $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
 
 # coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
 test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage
@@ -74,7 +84,9 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	    $(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	        --extra dev pyproject.toml constraints/$$airflow.in --output-file constraints/$$airflow.txt || exit 1; \
 	done
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+	    pyproject.toml constraints/bench.in --output-file constraints/bench.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VWHEEL) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
