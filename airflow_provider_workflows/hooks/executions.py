@@ -7,15 +7,13 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_workflows.body import create_body
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -26,66 +24,21 @@ from airflow_provider_workflows.execution import (
     classify,
     execution_error,
 )
-from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
-from airflow_provider_workflows.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.retrying import RetryPolicy
+from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
+from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
+from airflow_provider_workflows.hooks.connection import workflow_name
 from airflow_provider_workflows.settings import ConnectionSettings
 from airflow_provider_workflows.waiting import check_interval, wait_for_end
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from airflow_provider_workflows.client import AsyncWorkflowsClient, WorkflowsClient
-    from airflow_provider_workflows.credentials import Resolved
+    from airflow_provider_workflows.client import WorkflowsClient
 
-#: Connections of one async hook: as many requests may be in flight.
-ASYNC_CONNECTIONS = 16
+__all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
 
-class _HookBase(BaseHook):
-    """
-    Hold what both hooks share: the arguments, the connection's settings and the credentials.
-
-    :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
-        When the default one does not exist, Application Default Credentials are used.
-    :param impersonation_chain: account to impersonate, or several: delegates first, the target last.
-    :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
-    :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
-    :param clock: where waiting and retrying happen.
-    """
-
-    conn_name_attr = "gcp_conn_id"
-    default_conn_name = DEFAULT_CONNECTION_ID
-    conn_type = CONNECTION_TYPE
-    hook_name = "Google Cloud Workflows"
-
-    def __init__(
-        self,
-        gcp_conn_id: str = DEFAULT_CONNECTION_ID,
-        impersonation_chain: str | Sequence[str] | None = None,
-        api_version: str | None = None,
-        api_endpoint: str | None = None,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        super().__init__()
-        self.gcp_conn_id = gcp_conn_id
-        self.impersonation_chain = impersonation_chain
-        self.api_version = api_version
-        self.api_endpoint = api_endpoint
-        self.clock = clock
-        self._settings: ConnectionSettings | None = None
-        self._resolved: Resolved | None = None
-
-    @property
-    def _arguments(self) -> ConnectionArguments:
-        return ConnectionArguments(self.gcp_conn_id, self.impersonation_chain, self.api_version, self.api_endpoint)
-
-    def _retry(self, settings: ConnectionSettings) -> RetryPolicy:
-        return RetryPolicy(settings.num_retries, self.clock)
-
-
-class WorkflowExecutionsHook(_HookBase):
+class WorkflowExecutionsHook(HookBase):
     """
     Create, get, list, cancel and wait for executions.
 
@@ -327,14 +280,13 @@ class WorkflowExecutionsHook(_HookBase):
             settings = self.settings
             if not settings.location:
                 self._open_session()
-                return True, "The credentials were loaded. Set project and location to have the API asked as well."
-            # No method of this API works without a workflow, so a 404 for one that nobody has is an answer, too.
-            name = self.workflow("airflow-connection-test")
+                return True, CREDENTIALS_LOADED
+            name = self.workflow(TEST_WORKFLOW)
             with contextlib.suppress(ExecutionNotFound):
                 next(self.client.list(name, limit=1), None)
         except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
             return False, str(exc)
-        return True, f"The API answers for project {name.project} in {name.location}."
+        return True, api_answers(name)
 
     def close(self) -> None:
         """Close the connections; the hook opens new ones when it is used again."""
@@ -347,147 +299,3 @@ class WorkflowExecutionsHook(_HookBase):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class WorkflowExecutionsAsyncHook(_HookBase):
-    """
-    Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
-
-    Connection and credentials are read in a thread. Belongs to the event loop it was first used on. Close it with
-    ``await hook.close()`` or ``async with``.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._client: AsyncWorkflowsClient | None = None
-        self._session: Any = None
-        self._opening: asyncio.Lock | None = None
-
-    async def get_settings(self) -> ConnectionSettings:
-        """Return the connection's settings with this hook's own arguments in them."""
-        if self._settings is None:
-            self._settings = await read_settings(self._arguments)
-        return self._settings
-
-    async def get_client(self) -> AsyncWorkflowsClient:
-        """Return the client, made at the first use, its slow parts in a thread."""
-        if self._opening is None:
-            self._opening = asyncio.Lock()
-        async with self._opening:
-            if self._client is None:
-                await self._open()
-        assert self._client is not None  # noqa: S101 - for the type checker
-        return self._client
-
-    async def _open(self) -> None:
-        from airflow_provider_workflows.client import AsyncWorkflowsClient
-        from airflow_provider_workflows.credentials import make_async_session
-
-        settings = await self.get_settings()
-        api, resolved = await asyncio.to_thread(_load, settings)
-        self._resolved = resolved
-        self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
-        self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
-
-    async def workflow(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None
-    ) -> WorkflowName:
-        """Name a workflow; see :meth:`WorkflowExecutionsHook.workflow`."""
-        settings = await self.get_settings()
-        project = None
-        if not (project_id or settings.project):
-            await self.get_client()
-            project = self._resolved.project if self._resolved else None
-        return workflow_name(workflow_id, location, project_id, settings, project)
-
-    async def execution(
-        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
-    ) -> ExecutionName:
-        """Name an execution; see :meth:`workflow`."""
-        return (await self.workflow(workflow_id, location, project_id)).execution(execution_id)
-
-    async def create_execution(
-        self,
-        workflow_id: str,
-        location: str | None = None,
-        project_id: str | None = None,
-        *,
-        argument: Any = None,
-        labels: Mapping[str, str] | None = None,
-        execution: Mapping[str, Any] | None = None,
-    ) -> Execution:
-        """Create an execution; see :meth:`WorkflowExecutionsHook.create_execution`."""
-        workflow = await self.workflow(workflow_id, location, project_id)
-        return await (await self.get_client()).create(workflow, create_body(argument, labels, execution))
-
-    async def get_execution(
-        self,
-        workflow_id: str,
-        location: str | None = None,
-        project_id: str | None = None,
-        *,
-        execution_id: str,
-        view: str = "FULL",
-    ) -> Execution:
-        """Get an execution; see :meth:`WorkflowExecutionsHook.get_execution`."""
-        name = await self.execution(workflow_id, execution_id, location, project_id)
-        return await (await self.get_client()).get(name, view)
-
-    async def list_executions(
-        self,
-        workflow_id: str,
-        location: str | None = None,
-        project_id: str | None = None,
-        *,
-        view: str = "BASIC",
-        filter: str | None = None,  # noqa: A002 - the API's own name
-        order_by: str | None = None,
-        page_size: int | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[Execution]:
-        """List executions; see :meth:`WorkflowExecutionsHook.list_executions`."""
-        workflow = await self.workflow(workflow_id, location, project_id)
-        client = await self.get_client()
-        pages = client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
-        async for execution in pages:
-            yield execution
-
-    async def cancel_execution(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
-    ) -> Execution:
-        """Cancel an execution; see :meth:`WorkflowExecutionsHook.cancel_execution`."""
-        name = await self.execution(workflow_id, execution_id, location, project_id)
-        return await (await self.get_client()).cancel(name)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        session, self._session, self._client, self._resolved = self._session, None, None, None
-        if session is not None:
-            await session.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-
-def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
-    """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
-    from airflow_provider_workflows.client import ExecutionsApi
-    from airflow_provider_workflows.credentials import load_credentials
-
-    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
-
-
-async def read_settings(arguments: ConnectionArguments) -> ConnectionSettings:
-    """Read a connection without blocking the event loop, on every supported Airflow."""
-    from airflow.providers.common.compat.connection import get_async_connection
-
-    try:
-        connection = await get_async_connection(arguments.gcp_conn_id)
-    except AirflowNotFoundException:
-        if not arguments.may_be_missing():
-            raise
-        connection = None
-    return arguments.settings(connection)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, conf
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
@@ -32,8 +32,7 @@ from airflow_provider_workflows.triggers.task_state import was_killed
 from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.client import AsyncWorkflowsClient
-    from airflow_provider_workflows.poller import Poller
+    from airflow_provider_workflows.poller import Poller, shared_poller
 
 Status = Literal["success", "failed", "timeout", "error"]
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
@@ -232,36 +231,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
         }
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
-    def _poller(self, name: ExecutionName) -> Any:
+    def _poller(self, name: ExecutionName) -> shared_poller:
         """Return what joins the poller that all triggers on this workflow share."""
-        from airflow_provider_workflows.budget import Limits
-        from airflow_provider_workflows.poller import shared_poller
+        from airflow_provider_workflows.hooks.asynchronous import join_poller
 
-        connection = self._connection
-        return shared_poller(
-            connection,
-            name.workflow_name,
-            lambda: open_client(connection, self.clock),
-            clock=self.clock,
-            limits=Limits(
-                conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
-                conf.getint("workflows", "list_requests_per_minute", fallback=Limits.list_requests_per_minute),
-            ),
-            is_lasting=lambda exc: isinstance(exc, AirflowNotFoundException),
-        )
-
-
-async def open_client(
-    connection: ConnectionArguments, clock: Clock
-) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
-    """Make a client for a poller, its slow parts in a thread; return it with what closes it."""
-    from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook
-
-    hook = WorkflowExecutionsAsyncHook(
-        connection.gcp_conn_id,
-        connection.impersonation_chain,
-        connection.api_version,
-        connection.api_endpoint,
-        clock=clock,
-    )
-    return await hook.get_client(), hook.close
+        return join_poller(self._connection, name.workflow_name, self.clock)

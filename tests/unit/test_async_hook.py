@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_workflows.exceptions import AmbiguousCreate
+from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed, ExecutionTimeout
+from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock
@@ -47,10 +48,47 @@ async def test_life_of_an_execution(async_hook: WorkflowExecutionsAsyncHook, emu
 
 def test_both_hooks_have_the_same_methods() -> None:
     """What the sync hook does with executions the async one does with the same parameters."""
-    for name in ("create_execution", "get_execution", "list_executions", "cancel_execution", "close"):
+    for name in (
+        "create_execution",
+        "get_execution",
+        "list_executions",
+        "cancel_execution",
+        "wait_for_execution",
+        "test_connection",
+        "close",
+    ):
         sync, coroutine = getattr(WorkflowExecutionsHook, name), getattr(WorkflowExecutionsAsyncHook, name)
         assert list(inspect.signature(sync).parameters) == list(inspect.signature(coroutine).parameters)
         assert inspect.iscoroutinefunction(coroutine) or inspect.isasyncgenfunction(coroutine)
+
+
+@pytest.mark.usefixtures("versioned_connection")
+async def test_waiting(async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator) -> None:
+    """Waiting gives the whole execution, raises what a bad end was, and stops at its timeout."""
+    execution_id = emulator.start("sleep", {"seconds": 60, "result": "done"})
+    ended = await async_hook.wait_for_execution("sleep", execution_id=execution_id, poll_interval=5)
+    assert ended["result"] == '"done"'
+    failing = emulator.start("fail", {"message": "no", "seconds": 60})
+    with pytest.raises(ExecutionFailed, match="no"):
+        await async_hook.wait_for_execution("fail", execution_id=failing, poll_interval=5)
+    endless = emulator.start("forever")
+    with pytest.raises(ExecutionTimeout, match=endless):
+        await async_hook.wait_for_execution("forever", execution_id=endless, poll_interval=5, timeout=60)
+
+
+async def test_connection_test(connect: Connect, clock: AdvancingClock, emulator: Emulator) -> None:
+    """The test of a connection says whether the API answers, or what stands in the way."""
+    connect()
+    async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
+        assert (await hook.test_connection())[0]
+    connect("no_location", location=None)
+    async with WorkflowExecutionsAsyncHook("no_location", clock=clock) as hook:
+        assert await hook.test_connection() == (True, CREDENTIALS_LOADED)
+    emulator.fail("list", "permission_denied")
+    async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
+        works, text = await hook.test_connection()
+    assert not works
+    assert "workflows.executions.list" in text
 
 
 @pytest.mark.usefixtures("connection")

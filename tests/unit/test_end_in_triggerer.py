@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, Asset, TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, Asset, TaskDeferred, XComArg
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
@@ -143,7 +143,7 @@ def test_a_sensor_begins_and_ends_without_a_worker(emulator: Emulator, clock: Ad
     assert isinstance(event, TaskSuccessEvent)
     assert event.xcoms is not None
     assert event.xcoms["result"] == "done"
-    assert event.xcoms["return_value"]["state"] == "SUCCEEDED"
+    assert dict(event.xcoms["return_value"])["state"] == "SUCCEEDED"  # type: ignore[arg-type]
     assert event.xcoms["execution_id"] == execution_id
 
 
@@ -186,7 +186,7 @@ def test_another_tasks_output_is_refused() -> None:
     with DAG("dag", schedule=None):
         up = WorkflowsCreateExecutionOperator(task_id="up", workflow_id="sleep")
         with pytest.raises(ValueError, match="another task's output"):
-            sensor(execution_id=up.output["execution_id"])
+            sensor(execution_id=XComArg(up, "execution_id"))
 
 
 @from_3_3

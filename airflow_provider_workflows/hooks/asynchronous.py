@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talk to the Workflow Executions API from an event loop, and join the pollers that wait there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
+
+from airflow_provider_workflows.body import create_body
+from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    Execution,
+    ExecutionName,
+    Verdict,
+    WorkflowName,
+    classify,
+    execution_error,
+)
+from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
+from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.settings import ConnectionSettings
+from airflow_provider_workflows.waiting import timed_out
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from airflow_provider_workflows.client import AsyncWorkflowsClient
+    from airflow_provider_workflows.credentials import Resolved
+    from airflow_provider_workflows.poller import shared_poller
+
+#: Connections of one async hook: as many requests may be in flight.
+ASYNC_CONNECTIONS = 16
+
+
+def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
+    """Return what joins the poller that all who wait on this workflow with this connection share."""
+    from airflow_provider_workflows.budget import Limits
+    from airflow_provider_workflows.poller import shared_poller
+
+    return shared_poller(
+        connection,
+        workflow,
+        lambda: _open_client(connection, clock),
+        clock=clock,
+        limits=Limits(
+            conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
+            conf.getint("workflows", "list_requests_per_minute", fallback=Limits.list_requests_per_minute),
+        ),
+        is_lasting=lambda exc: isinstance(exc, AirflowNotFoundException),
+    )
+
+
+async def _open_client(
+    connection: ConnectionArguments, clock: Clock
+) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
+    """Make a client for a poller, its slow parts in a thread; return it with what closes it."""
+    hook = WorkflowExecutionsAsyncHook(
+        connection.gcp_conn_id,
+        connection.impersonation_chain,
+        connection.api_version,
+        connection.api_endpoint,
+        clock=clock,
+    )
+    return await hook.get_client(), hook.close
+
+
+class WorkflowExecutionsAsyncHook(HookBase):
+    """
+    Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
+
+    Connection and credentials are read in a thread. Belongs to the event loop it was first used on. Close it with
+    ``await hook.close()`` or ``async with``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._client: AsyncWorkflowsClient | None = None
+        self._session: Any = None
+        self._opening: asyncio.Lock | None = None
+
+    async def get_settings(self) -> ConnectionSettings:
+        """Return the connection's settings with this hook's own arguments in them."""
+        if self._settings is None:
+            self._settings = await read_settings(self._arguments)
+        return self._settings
+
+    async def get_client(self) -> AsyncWorkflowsClient:
+        """Return the client, made at the first use, its slow parts in a thread."""
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._client is None:
+                await self._open()
+        assert self._client is not None  # noqa: S101 - for the type checker
+        return self._client
+
+    async def _open(self) -> None:
+        from airflow_provider_workflows.client import AsyncWorkflowsClient
+        from airflow_provider_workflows.credentials import make_async_session
+
+        settings = await self.get_settings()
+        api, resolved = await asyncio.to_thread(_load, settings)
+        self._resolved = resolved
+        self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
+        self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
+
+    async def workflow(
+        self, workflow_id: str, location: str | None = None, project_id: str | None = None
+    ) -> WorkflowName:
+        """Name a workflow; see :meth:`WorkflowExecutionsHook.workflow`."""
+        settings = await self.get_settings()
+        project = None
+        if not (project_id or settings.project):
+            await self.get_client()
+            project = self._resolved.project if self._resolved else None
+        return workflow_name(workflow_id, location, project_id, settings, project)
+
+    async def execution(
+        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+    ) -> ExecutionName:
+        """Name an execution; see :meth:`workflow`."""
+        return (await self.workflow(workflow_id, location, project_id)).execution(execution_id)
+
+    async def create_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        argument: Any = None,
+        labels: Mapping[str, str] | None = None,
+        execution: Mapping[str, Any] | None = None,
+    ) -> Execution:
+        """Create an execution; see :meth:`WorkflowExecutionsHook.create_execution`."""
+        workflow = await self.workflow(workflow_id, location, project_id)
+        return await (await self.get_client()).create(workflow, create_body(argument, labels, execution))
+
+    async def get_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        view: str = "FULL",
+    ) -> Execution:
+        """Get an execution; see :meth:`WorkflowExecutionsHook.get_execution`."""
+        name = await self.execution(workflow_id, execution_id, location, project_id)
+        return await (await self.get_client()).get(name, view)
+
+    async def list_executions(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        view: str = "BASIC",
+        filter: str | None = None,  # noqa: A002 - the API's own name
+        order_by: str | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Execution]:
+        """List executions; see :meth:`WorkflowExecutionsHook.list_executions`."""
+        workflow = await self.workflow(workflow_id, location, project_id)
+        client = await self.get_client()
+        pages = client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
+        async for execution in pages:
+            yield execution
+
+    async def cancel_execution(
+        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+    ) -> Execution:
+        """Cancel an execution; see :meth:`WorkflowExecutionsHook.cancel_execution`."""
+        name = await self.execution(workflow_id, execution_id, location, project_id)
+        return await (await self.get_client()).cancel(name)
+
+    async def wait_for_execution(
+        self,
+        workflow_id: str,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        poll_interval: float = 10.0,
+        timeout: float | None = None,
+        success_states: Collection[str] = SUCCESS_STATES,
+        failure_states: Collection[str] = FAILURE_STATES,
+    ) -> Execution:
+        """
+        Wait until an execution has ended well; see :meth:`WorkflowExecutionsHook.wait_for_execution`.
+
+        Looks together with everybody else on this event loop who waits on the same workflow.
+        """
+        name = await self.execution(workflow_id, execution_id, location, project_id)
+        async with join_poller(self._arguments, name.workflow_name, self.clock) as poller:
+            try:
+                await poller.wait_for_end(
+                    execution_id,
+                    poll_interval=poll_interval,
+                    success_states=success_states,
+                    failure_states=failure_states,
+                    log=self.log,
+                    deadline=None if timeout is None else self.clock.time() + timeout,
+                )
+            except asyncio.TimeoutError:
+                raise timed_out(name, None) from None
+        ended = await (await self.get_client()).get(name)
+        if classify(ended.get("state"), success_states, failure_states) is Verdict.FAILED:
+            raise execution_error(ended, name)
+        return ended
+
+    async def test_connection(self) -> tuple[bool, str]:
+        """Try the connection; see :meth:`WorkflowExecutionsHook.test_connection`."""
+        from airflow_provider_workflows.exceptions import ExecutionNotFound, WorkflowsError
+
+        try:
+            if not (await self.get_settings()).location:
+                await self.get_client()
+                return True, CREDENTIALS_LOADED
+            name = await self.workflow(TEST_WORKFLOW)
+            with contextlib.suppress(ExecutionNotFound):
+                async for _ in (await self.get_client()).list(name, limit=1):
+                    pass
+        except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
+            return False, str(exc)
+        return True, api_answers(name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session, self._client, self._resolved = self._session, None, None, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
+    """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
+    from airflow_provider_workflows.client import ExecutionsApi
+    from airflow_provider_workflows.credentials import load_credentials
+
+    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
+
+
+async def read_settings(arguments: ConnectionArguments) -> ConnectionSettings:
+    """Read a connection without blocking the event loop, on every supported Airflow."""
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    try:
+        connection = await get_async_connection(arguments.gcp_conn_id)
+    except AirflowNotFoundException:
+        if not arguments.may_be_missing():
+            raise
+        connection = None
+    return arguments.settings(connection)

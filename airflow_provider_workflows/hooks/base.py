@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hold what the sync and the async hook share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.execution import WorkflowName
+from airflow_provider_workflows.hooks.connection import ConnectionArguments
+from airflow_provider_workflows.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.retrying import RetryPolicy
+from airflow_provider_workflows.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.credentials import Resolved
+
+#: A workflow that nobody has; no method of this API works without one, so a 404 for it is an answer, too.
+TEST_WORKFLOW = "airflow-connection-test"
+CREDENTIALS_LOADED = "The credentials were loaded. Set project and location to have the API asked as well."
+
+
+def api_answers(workflow: WorkflowName) -> str:
+    """Return what a connection test says of an API that answers."""
+    return f"The API answers for project {workflow.project} in {workflow.location}."
+
+
+class HookBase(BaseHook):
+    """
+    Hold what both hooks share: the arguments, the connection's settings and the credentials.
+
+    :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
+        When the default one does not exist, Application Default Credentials are used.
+    :param impersonation_chain: account to impersonate, or several: delegates first, the target last.
+    :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
+    :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    :param clock: where waiting and retrying happen.
+    """
+
+    conn_name_attr = "gcp_conn_id"
+    default_conn_name = DEFAULT_CONNECTION_ID
+    conn_type = CONNECTION_TYPE
+    hook_name = "Google Cloud Workflows"
+
+    def __init__(
+        self,
+        gcp_conn_id: str = DEFAULT_CONNECTION_ID,
+        impersonation_chain: str | Sequence[str] | None = None,
+        api_version: str | None = None,
+        api_endpoint: str | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__()
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.api_version = api_version
+        self.api_endpoint = api_endpoint
+        self.clock = clock
+        self._settings: ConnectionSettings | None = None
+        self._resolved: Resolved | None = None
+
+    @property
+    def _arguments(self) -> ConnectionArguments:
+        return ConnectionArguments(self.gcp_conn_id, self.impersonation_chain, self.api_version, self.api_endpoint)
+
+    def _retry(self, settings: ConnectionSettings) -> RetryPolicy:
+        return RetryPolicy(settings.num_retries, self.clock)
