@@ -19,6 +19,7 @@ from airflow_provider_workflows.testing import Emulator, ManualClock
 from local_emulator import connection_environment
 
 EXAMPLE_DAGS = Path(__file__).resolve().parent.parent.parent / "example_dags"
+KILL_DAGS = Path(__file__).resolve().parent / "kill_dags"
 AIRFLOW_3 = int(version("apache-airflow").split(".")[0]) >= 3
 AirflowCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -55,10 +56,21 @@ def cluster_emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator) -> Iterator[AirflowCluster]:
-    """Run one real Airflow with the example DAGs for all tests of the session: it takes long to start."""
+    """Run one real Airflow with the example DAGs and the DAGs to kill for all tests: it takes long to start."""
     home = tmp_path_factory.mktemp("cluster")
-    environment = connection_environment(cluster_emulator.endpoint)
-    with AirflowCluster(home, EXAMPLE_DAGS, env=environment) as running:
+    dags = tmp_path_factory.mktemp("dags")
+    for file in (*EXAMPLE_DAGS.glob("*.py"), *KILL_DAGS.glob("*.py")):
+        shutil.copy(file, dags)
+    environment = {
+        **connection_environment(cluster_emulator.endpoint),
+        # A triggerer that is not heard of for so many seconds is dead, and the next one takes over.
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        # The first question of a trigger to Airflow takes the triggerer long, on a busy machine longer than the
+        # 30 s that a kill has by default.
+        "AIRFLOW__TRIGGERER__ON_KILL_TIMEOUT": "90",
+    }
+    with AirflowCluster(home, dags, env=environment) as running:
         yield running
 
 
