@@ -23,7 +23,10 @@ from processes import ProcessInfo
 
 SUPERVISOR = "airflow worker -- LocalExecutor"
 #: Seconds between two kills, at random between these.
-PAUSES = (1.5, 5.0)
+PAUSES = (1.0, 4.0)
+#: On a slow machine a task takes long and would be killed again and again: kills at the start, and for each task
+#: that is through.
+FIRST_KILLS, KILLS_PER_TASK = 8, 0.5
 #: How likely each kind of kill is.
 WEIGHTS = {"task process": 12, "supervisor": 3, "triggerer": 2}
 #: The triggerer is left alone for so many kills after it was killed, or it would never get to work.
@@ -38,6 +41,8 @@ class ChaosMonkey:
     :param supervisors: the most supervisors to kill between two starts of the scheduler.
     :param scheduler_after: how many kills to do before the scheduler is killed, once.
     :param say: called with a line of text for each kill
+
+    :ivar through: how many tasks are through, for its owner to keep up to date; the more, the more kills.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class ChaosMonkey:
         say: Callable[[str], None],
     ) -> None:
         self.kills: Counter[str] = Counter()
+        self.through = 0
         self.failure: ClusterError | None = None
         self._cluster = cluster
         self._chance = random.Random(seed)
@@ -80,7 +86,8 @@ class ChaosMonkey:
     def _run(self) -> None:
         try:
             while not self._stop.wait(self._chance.uniform(*PAUSES)):
-                self._kill_something()
+                if sum(self.kills.values()) < FIRST_KILLS + KILLS_PER_TASK * self.through:
+                    self._kill_something()
         except ClusterError as error:
             self.failure = error
 
