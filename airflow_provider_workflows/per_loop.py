@@ -10,8 +10,10 @@ is gone.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
-from typing import Generic, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 Key = TypeVar("Key")
@@ -34,3 +36,8 @@ class PerLoop(Generic[Key, Value]):
             values = {}
             self._dicts[loop] = (os.getpid(), values)
         return values
+
+
+def create_detached_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Make a task in an empty context, for work that is not its maker's (``context=`` exists from Python 3.11 on)."""
+    return contextvars.Context().run(asyncio.get_running_loop().create_task, coroutine)

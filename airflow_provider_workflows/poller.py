@@ -29,7 +29,6 @@ It runs in a task of its own in an empty context, so that nothing it logs is tak
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import heapq
 import logging
 import math
@@ -51,7 +50,7 @@ from airflow_provider_workflows.execution import (
     WorkflowName,
     execution_id_of,
 )
-from airflow_provider_workflows.per_loop import PerLoop
+from airflow_provider_workflows.per_loop import PerLoop, create_detached_task
 from airflow_provider_workflows.polling_client import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling_plan import Prices, next_page_pays
 from airflow_provider_workflows.polling_watch import Waiter, Watch
@@ -157,7 +156,7 @@ class Poller:
         watch.due = min(watch.due, due)
         watch.waiters.append(waiter)
         if self._task is None or self._task.done():
-            self._task = _create_task(self._run())
+            self._task = create_detached_task(self._run())
         self._wake_before(due)
         return watch
 
@@ -186,7 +185,7 @@ class Poller:
 
     async def close(self) -> None:
         """Stop looking and close the client."""
-        tasks = [task for task in (self._task, *self._workers) if task is not None]
+        tasks = [*self._workers, *([self._task] if self._task else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -264,8 +263,7 @@ class Poller:
 
     def _budget(self, opened: OpenedClient) -> Budget:
         workflow = self.workflow
-        endpoint = opened.client.api.endpoint
-        return shared_budget(workflow.project, workflow.location, endpoint, self._limits, self._clock)
+        return shared_budget(workflow.project, workflow.location, opened.client.api.endpoint, self._limits, self._clock)
 
     # --- lists ------------------------------------------------------------------------------------------------
 
@@ -295,13 +293,9 @@ class Poller:
         return missing
 
     def _prices(self, budget: Budget) -> Prices:
+        waits = {"get_wait": budget.expected_wait("get"), "page_wait": budget.expected_wait("list")}
         resting = self._clock.monotonic() < self._lists_from
-        return Prices(
-            get=budget.price("get"),
-            page=math.inf if resting else budget.price("list"),
-            get_wait=budget.expected_wait("get"),
-            page_wait=budget.expected_wait("list"),
-        )
+        return Prices(budget.price("get"), math.inf if resting else budget.price("list"), **waits)
 
     async def _read_page(self, opened: OpenedClient, budget: Budget, after: Any) -> Any:
         try:
@@ -350,7 +344,7 @@ class Poller:
             watch.busy = True
         self._to_get.extend(chosen)
         for _ in range(min(len(chosen), GETS_AT_A_TIME - len(self._workers))):
-            task = _create_task(self._get_all())
+            task = create_detached_task(self._get_all())
             self._workers.add(task)
             task.add_done_callback(self._workers.discard)
 
@@ -396,12 +390,6 @@ class Poller:
                 waiter.warn(error, pause)
 
 
-def _create_task(coroutine: Any) -> asyncio.Task[None]:
-    """Make a task in an empty context (its own parameter for that exists from Python 3.11 on)."""
-    task: asyncio.Task[None] = contextvars.Context().run(asyncio.get_running_loop().create_task, coroutine)
-    return task
-
-
 # --- sharing --------------------------------------------------------------------------------------------------
 
 _POLLERS: PerLoop[tuple[Hashable, WorkflowName], Poller] = PerLoop()
@@ -412,10 +400,7 @@ class shared_poller:  # noqa: N801 - used like a function, as context managers a
     Join the poller of this event loop for a workflow; the first to come makes it, the last to leave closes it.
 
     :param key: tells connections apart (credentials, endpoint, API version).
-    :param open_client: makes the client, when the first look is due.
-    :param clock: where time comes from.
-    :param limits: requests a minute, see :mod:`budget`.
-    :param is_lasting: see :class:`Poller`.
+    :param open_client: makes the client, when the first look is due; the others are those of :class:`Poller`.
     """
 
     __slots__ = ("_clock", "_is_lasting", "_key", "_limits", "_open_client", "_poller", "_workflow")
