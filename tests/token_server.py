@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,9 +102,10 @@ def make_private_key() -> str:
 
 
 def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch, server: TokenServer) -> None:
-    """Let google-auth ask this server for impersonation, and not look up allowed locations on the internet."""
+    """Let google-auth ask this server for impersonation, repeat at once, and look nothing up on the internet."""
     monkeypatch.setattr("google.auth.iam._IAM_ENDPOINT", f"{server.url}/iam/{{}}:generateAccessToken")
     monkeypatch.setattr(
         "google.auth.credentials.CredentialsWithRegionalAccessBoundary._is_regional_access_boundary_lookup_required",
         lambda _: False,
     )
+    monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
