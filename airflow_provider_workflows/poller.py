@@ -20,7 +20,8 @@ list requests a round instead of ten thousand gets. Its contract:
   share.
 * **Errors.** Passing ones (429, server errors, broken connections) never end a wait. Lasting ones do: of a get, the
   waits for that execution (a 404 only when it has not been young for some time); of a list or of opening the
-  client, all. Refused credentials are read anew once before that. A list that is not found leaves it to the gets.
+  client, all. Refused credentials are read anew once before that. A list that is not found or not permitted
+  leaves it to the gets.
 * **Time** is the clock's. After a freeze of the whole process it goes on with whatever is due.
 
 It runs in a task of its own in an empty context, so that nothing it logs is taken for a single task's.
@@ -41,7 +42,13 @@ from typing import Any
 from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Limits, shared_budget
 from airflow_provider_workflows.cancelling import cancel_bounded_async
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import ExecutionNotFound, QuotaExceeded, WorkflowsApiError, WorkflowsError
+from airflow_provider_workflows.exceptions import (
+    ExecutionNotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    WorkflowsApiError,
+    WorkflowsError,
+)
 from airflow_provider_workflows.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -312,7 +319,8 @@ class Poller:
     async def _list_failed(self, opened: OpenedClient, error: WorkflowsError, *, first: bool) -> None:
         if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):
             return  # the next step asks again: with a new client, or when the budget's pause is over
-        if isinstance(error, ExecutionNotFound):
+        if isinstance(error, (ExecutionNotFound, PermissionDenied)):
+            # The gets decide: a role may have the one permission without the other.
             self._lists_from = self._clock.monotonic() + LIST_REST
             return
         # A page token may have become invalid; a bad request at the beginning is bad for ever.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from airflow_provider_workflows.waiting import timed_out
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from airflow_provider_workflows.budget import Limits
     from airflow_provider_workflows.client import AsyncWorkflowsClient
     from airflow_provider_workflows.credentials import Resolved
     from airflow_provider_workflows.poller import shared_poller
@@ -40,7 +42,6 @@ ASYNC_CONNECTIONS = 16
 
 def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
     """Return what joins the poller that all who wait on this workflow with this connection share."""
-    from airflow_provider_workflows.budget import Limits
     from airflow_provider_workflows.poller import shared_poller
 
     return shared_poller(
@@ -48,12 +49,24 @@ def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: 
         workflow,
         lambda: _open_client(connection, clock),
         clock=clock,
-        limits=Limits(
-            conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
-            conf.getint("workflows", "list_requests_per_minute", fallback=Limits.list_requests_per_minute),
-        ),
-        is_lasting=lambda exc: isinstance(exc, AirflowNotFoundException),
+        limits=_limits(),
+        is_lasting=_is_lasting,
     )
+
+
+@functools.cache
+def _limits() -> Limits:
+    """Read the limits of the budget once: ten thousand triggers that begin together would read them for a second."""
+    from airflow_provider_workflows.budget import Limits
+
+    return Limits(
+        conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
+        conf.getint("workflows", "list_requests_per_minute", fallback=Limits.list_requests_per_minute),
+    )
+
+
+def _is_lasting(error: Exception) -> bool:
+    return isinstance(error, AirflowNotFoundException)
 
 
 async def _open_client(

@@ -277,6 +277,20 @@ def test_a_missing_permission_ends_all_waits_after_a_second_try(count: int) -> N
     play(scene)
 
 
+def test_a_missing_permission_to_list_leaves_it_to_the_gets() -> None:
+    """A role that may get and not list costs more requests, and nothing else."""
+
+    async def scene(world: World) -> None:
+        world.emulator.fail("list", "permission_denied", times=None)
+        ids = world.emulator.add_executions("echo", 40, "ACTIVE")
+        waits = world.start(ids)
+        await world.pass_time(30)
+        world.end(ids)
+        assert await asyncio.wait_for(asyncio.gather(*waits), 30) == ["SUCCEEDED"] * 40
+
+    play(scene)
+
+
 @pytest.mark.parametrize("count", [2, 40])
 def test_a_rotated_key_is_read_again(count: int) -> None:
     """Credentials that are not accepted any more are read anew from the connection, once for all."""
