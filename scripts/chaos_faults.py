@@ -37,21 +37,18 @@ def count_faults(requests: Iterable[Mapping[str, Any]], executions: Iterable[Map
     """
     Count the injected faults by how they look in the emulator's log.
 
-    A dropped create is told apart by whether its execution exists. A slow answer looks like a good one there.
+    Whether a dropped create took effect is told by its execution. A slow answer looks like a good one there.
     """
     made = {attempt_of(execution) for execution in executions}
     return Counter(filter(None, (_fault(request, made) for request in requests)))
 
 
 def _fault(request: Mapping[str, Any], made: set[str | None]) -> str | None:
-    status = request["status"]
+    status, operation = request["status"], request["operation"]
     if status is None:
-        if request["operation"] != "create":
-            return "dropped"
-        return "dropped create, execution made" if attempt_of(request["body"]) in made else "dropped create"
-    if request["operation"] == "create" and status >= 400:
-        return f"{status} to create" + (", execution made" if attempt_of(request["body"]) in made else "")
-    return str(status) if status in {429, 500, 502, 503} else None
+        lost = operation == "create" and attempt_of(request["body"]) in made
+        return f"dropped {operation}" + (" that took effect" if lost else "")
+    return f"{status} to {operation}" if status in {429, 500, 502, 503} else None
 
 
 def attempt_of(execution: Mapping[str, Any] | None) -> str | None:
