@@ -17,10 +17,13 @@ def create_body(
 
     :param argument: any JSON value; ``None`` leaves the field out, which the service takes as ``null``.
     :param labels: labels of the execution (v1).
-    :param execution: further Execution fields; its ``argument`` may be a JSON value or JSON *text*.
+    :param execution: further Execution fields, in the API's spelling or in that of the client libraries
+        (``call_log_level``); its ``argument`` may be a JSON value or JSON *text*.
     :raises ValueError: for values that are not JSON, and for a field that is given twice.
     """
-    body = dict(execution or {})
+    body = {_camel_case(field): value for field, value in (execution or {}).items()}
+    if body.get("argument") == "":
+        del body["argument"]  # an empty text is how the client libraries say that there is none
     for name, value in (("argument", argument), ("labels", labels)):
         if value is not None and name in body:
             msg = f"{name} is given twice: as {name}= and in execution[{name!r}]. Keep one."
@@ -34,3 +37,8 @@ def create_body(
     if labels:
         body["labels"] = dict(labels)
     return body
+
+
+def _camel_case(field: str) -> str:
+    first, *others = field.split("_")
+    return first + "".join(other[:1].upper() + other[1:] for other in others)

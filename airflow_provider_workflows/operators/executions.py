@@ -45,7 +45,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
     :param labels: labels of the execution, v1 only: at most 64, lowercase. (templated)
     :param wait_for_completion: wait until the execution has ended, and fail when it did not succeed.
     :param deferrable: wait in the triggerer, without a worker; says where to wait, never whether.
-    :param poll_interval: seconds between two looks, give or take a tenth.
+    :param poll_interval: seconds between two looks; ``[workflows] poll_interval`` unless given, which is 10: what a
+        wait of minutes needs, at a fraction of the quota.
     :param cancel_on_kill: cancel the execution when the task is killed (cleared, marked failed or successful).
     :param durable: never start a second execution by accident: a retry goes on with the one that an earlier try
         started, and a create whose answer got lost is looked for before it is repeated. On v1 this adds labels.
@@ -78,7 +79,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         labels: Mapping[str, str] | None = None,
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 10.0,
+        poll_interval: float = conf.getfloat("workflows", "poll_interval", fallback=10.0),
         cancel_on_kill: bool = True,
         durable: bool = True,
         cancel_on_timeout: bool = True,

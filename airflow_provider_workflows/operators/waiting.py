@@ -84,9 +84,16 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """Name an execution that the service returned, with the project as it was requested."""
         return self.execution_name(execution_id_of(execution))
 
+    def states(self) -> dict[str, Any]:
+        """Return the states that end the wait, by name: the client libraries have an enumeration of them."""
+        return {
+            "success_states": [getattr(state, "name", state) for state in self.success_states],
+            "failure_states": [getattr(state, "name", state) for state in self.failure_states],
+        }
+
     def verdict(self, execution: Execution) -> Verdict:
         """Classify an execution by this task's states."""
-        return classify(execution.get("state"), self.success_states, self.failure_states)
+        return classify(execution.get("state"), **self.states())
 
     def wait(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
         """Wait for the execution where this task is to wait, and finish."""
@@ -97,8 +104,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
             self.hook.wait_until_ended(
                 name,
                 poll_interval=self.check_interval(),
-                success_states=self.success_states,
-                failure_states=self.failure_states,
+                **self.states(),
                 **asdict(deadlines),
             )
         except (ExecutionTimeout, AirflowTaskTimeout):
@@ -138,8 +144,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
             api_endpoint=self.api_endpoint,
             poll_interval=self.check_interval(),
             cancel_on_kill=self.cancel_on_kill,
-            success_states=self.success_states,
-            failure_states=self.failure_states,
+            **self.states(),
             end_task=self.may_end_in_triggerer(),
             **asdict(deadlines),
         )

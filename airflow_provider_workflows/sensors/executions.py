@@ -60,16 +60,16 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         *,
         workflow_id: str,
         execution_id: str,
-        success_states: Collection[str] = SUCCESS_STATES,
-        failure_states: Collection[str] = FAILURE_STATES,
+        success_states: Collection[str] | None = None,
+        failure_states: Collection[str] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
-        self.success_states = success_states
-        self.failure_states = failure_states
+        self.success_states = SUCCESS_STATES if success_states is None else success_states
+        self.failure_states = FAILURE_STATES if failure_states is None else failure_states
         self.deferrable = deferrable or start_from_trigger
         self.start_from_trigger = start_from_trigger
         if start_from_trigger:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Status = Literal["success", "failed", "timeout", "error"]
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
+#: Seconds from a trigger's start to its event, at the least. Airflow 3.3 fails a task that is resumed before its
+#: scheduler has noticed the end of the process that deferred it, which takes a turn of the scheduler's loop.
+YOUNGEST_EVENT = 2.0
 #: Characters of JSON up to which an execution may end its task from the triggerer: it travels through an event.
 LARGEST_END = 16_384
 
@@ -156,8 +159,11 @@ class WorkflowExecutionTrigger(BaseTrigger):
         Where Airflow has no ``on_kill`` for triggers (before 3.3), a kill arrives as a cancellation like a shutdown
         does; the task instance tells which it is. The cancellation is always passed on.
         """
+        began = self.clock.monotonic()
         try:
             event = await self._wait()
+            if (left := began + YOUNGEST_EVENT - self.clock.monotonic()) > 0:
+                await self.clock.async_sleep(left)
         except asyncio.CancelledError:
             if not AIRFLOW_CALLS_ON_KILL:
                 await self.on_kill()
@@ -199,13 +205,13 @@ class WorkflowExecutionTrigger(BaseTrigger):
                     deadline=self.deadline,
                     queued_deadline=self.queued_deadline,
                 )
-                if self.end_task and ended == "SUCCEEDED" and (event := await self._task_end(poller)):
+                succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
+                if self.end_task and succeeded and ended == "SUCCEEDED" and (event := await self._task_end(poller)):
                     return event
         except asyncio.TimeoutError:
             return self._event("timeout", state, "the execution did not start or end before its deadline")
         except (WorkflowsError, ValueError, AirflowException) as exc:
             return self._event("error", state, str(exc))
-        succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
         return self._event("success" if succeeded else "failed", ended, f"the execution is {ended}")
 
     async def _task_end(self, poller: Poller) -> TriggerEvent | None:

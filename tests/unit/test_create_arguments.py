@@ -244,3 +244,16 @@ def test_bad_interval_is_refused_before_anything_starts(
     with pytest.raises(ValueError, match="poll_interval"):
         task(WorkflowsCreateExecutionOperator, workflow_id="echo", **waiting).run()
     assert emulator.requests == []
+
+
+@pytest.mark.usefixtures("connection")
+def test_the_client_libraries_spelling_is_taken(task: Task, emulator: Emulator) -> None:
+    """Fields in snake case and an empty argument, as the Google provider's users have them, mean the same here."""
+    task(
+        WorkflowsCreateExecutionOperator,
+        workflow_id="echo",
+        execution={"argument": "", "call_log_level": "LOG_ERRORS_ONLY"},
+    ).run()
+    (execution,) = emulator.executions()
+    assert execution["callLogLevel"] == "LOG_ERRORS_ONLY"
+    assert execution["argument"] == "null"

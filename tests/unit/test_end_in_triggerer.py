@@ -97,6 +97,21 @@ def test_a_result_that_cannot_be_fetched_goes_on_in_a_worker(create: Task, emula
     assert not isinstance(last_event(run.trigger()), TaskSuccessEvent)
 
 
+@from_3_3
+@pytest.mark.usefixtures("wanted")
+def test_a_success_that_counts_as_failure_goes_on_in_a_worker(task: Task, emulator: Emulator) -> None:
+    """What the task's own states call a failure must not end it as a success."""
+    run = task(
+        WorkflowExecutionSensor,
+        workflow_id="sleep",
+        execution_id=emulator.start("sleep", {"seconds": 60}),
+        success_states={"FAILED"},
+        failure_states={"SUCCEEDED"},
+        deferrable=True,
+    )
+    assert not isinstance(event_of(run), TaskSuccessEvent)
+
+
 def test_off_by_default(create: Task) -> None:
     """Without the option the task goes on in a worker."""
     assert not isinstance(event_of(create()), TaskSuccessEvent)

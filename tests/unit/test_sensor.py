@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
+    ExecutionError,
     ExecutionFailed,
     ExecutionNotFound,
     ExecutionTimeout,
@@ -283,3 +285,26 @@ def test_bad_interval_is_refused(interval: Any, sensor: Task, emulator: Emulator
     """A poke_interval that would be a busy loop is refused when the task is defined or before it defers."""
     with pytest.raises(Exception, match=r"poke_interval"):
         sensor("forever", emulator.start("forever"), deferrable=True, poke_interval=interval).run()
+
+
+class State(IntEnum):
+    """Stand for the client libraries' enumeration of states."""
+
+    ACTIVE = 1
+    SUCCEEDED = 2
+    FAILED = 3
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("states", [{"success_states": {State.FAILED}, "failure_states": {State.SUCCEEDED}}])
+def test_states_of_the_client_libraries_are_taken(
+    states: dict[str, Any], deferrable: bool, sensor: Task, emulator: Emulator
+) -> None:
+    """Members of an enumeration count by their names, and ``None`` is the default."""
+    failed = emulator.start("fail", {"message": "expected"})
+    assert sensor("fail", failed, deferrable=deferrable, **states).run()["state"] == "FAILED"
+    done = emulator.start("echo")
+    with pytest.raises(ExecutionError):
+        sensor("echo", done, deferrable=deferrable, **states).run()
+    assert sensor("echo", done, deferrable=deferrable, success_states=None).run()["state"] == "SUCCEEDED"
