@@ -15,6 +15,8 @@ from bench_report import Check, Section
 from local_emulator import connection_environment
 
 SECONDS = 12
+#: The sensors' execution must still be going when the last of them starts.
+SENSED_SECONDS = 30
 END_FROM_TRIGGER = "AIRFLOW__WORKFLOWS__END_FROM_TRIGGER"
 
 
@@ -64,7 +66,8 @@ def run(bench: Bench) -> Section:
         if mode.expected is not None:
             section.checks.append(Check(mode.title, started[mode.task] if state == "success" else None, mode.expected))
     section.notes = [
-        f"""Airflow's LocalExecutor on sqlite; the execution takes {SECONDS} s. Processes are counted by a listener
+        f"""Airflow's LocalExecutor on sqlite; a created execution takes {SECONDS} s, the one that
+        the sensors wait for {SENSED_SECONDS} s from before the DAG run. Processes are counted by a listener
         (`on_task_instance_running`), which Airflow calls in each process that runs or resumes a task. Seconds are from
         the task's start to its end as Airflow has them."""
     ]
@@ -75,7 +78,7 @@ def run_dag(
     bench: Bench, cluster: AirflowCluster, emulator: RemoteEmulator, dag_id: str
 ) -> dict[str, tuple[str, float]]:
     """Run a DAG with an execution for its sensors; return the state and duration of each task."""
-    execution_id = emulator.start("sleep", {"seconds": SECONDS, "result": "done"})
+    execution_id = emulator.start("sleep", {"seconds": SENSED_SECONDS, "result": "done"})
     run_id = cluster.trigger(dag_id, {"execution_id": execution_id})
     bench.say(f"{dag_id} is {cluster.wait_for_run(dag_id, run_id)}")
     return {

@@ -124,7 +124,10 @@ class Triggerer:
             if wait_until(condition, 15.0, interval=2.0):
                 self.bench.say(text)
                 return
-            self.bench.say(f"waiting until {text}: {self.states()}")
+            states = self.states()
+            self.bench.say(f"waiting until {text}: {states}")
+            if states["failed"]:
+                break
         raise BenchError(f"not true after minutes: {text}; {self.states()}\n{self.log_tail()}")
 
     def log_tail(self) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 if TYPE_CHECKING:
     import aiohttp
@@ -20,24 +20,28 @@ class SleepingTrigger(BaseTrigger):
     """
     Sleep an interval at a time until the execution has ended, and ask nobody: the floor that Airflow itself sets.
 
-    :param ends: epoch seconds.
+    :param ends: epoch seconds, or a template for them, which Airflow renders after making the trigger.
     :param interval: seconds.
+    :param end_task: end the task from the triggerer.
     """
 
-    def __init__(self, ends: float, interval: float) -> None:
+    def __init__(self, ends: float | str, interval: float, *, end_task: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.ends = float(ends)
+        self.ends = ends
         self.interval = interval
+        self.end_task = end_task
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what rebuilds it."""
-        return "bench_triggers.SleepingTrigger", {"ends": self.ends, "interval": self.interval}
+        kwargs = {"ends": self.ends, "interval": self.interval, "end_task": self.end_task}
+        return "bench_triggers.SleepingTrigger", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event after the end."""
-        while time.time() < self.ends:  # noqa: ASYNC110 - what is compared with
+        ends = float(self.ends)
+        while time.time() < ends:  # noqa: ASYNC110 - what is compared with
             await asyncio.sleep(self.interval)
-        yield TriggerEvent("SUCCEEDED")  # type: ignore[no-untyped-call]
+        yield TaskSuccessEvent() if self.end_task else TriggerEvent("SUCCEEDED")  # type: ignore[no-untyped-call]
 
 
 class PollingTrigger(BaseTrigger):

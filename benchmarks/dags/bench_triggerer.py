@@ -33,7 +33,7 @@ class BeginsInTriggerer(BaseOperator):
         self.number = number
         self.execution_id = f"{{{{ params.ids[{number}] }}}}"
         self.ends = f"{{{{ params.ends[{number}] }}}}"
-        arguments: dict[str, Any] = {"ends": self.ends, "interval": 10.0}
+        arguments: dict[str, Any] = {"ends": self.ends, "interval": 10.0, "end_task": True}
         if way == "shared":
             arguments = {
                 "project_id": "test-project",
