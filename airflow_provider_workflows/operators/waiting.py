@@ -32,6 +32,7 @@ from airflow_provider_workflows.execution import (
     classify,
     execution_error,
     execution_id_of,
+    is_ended,
 )
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.waiting import check_interval, is_passing, next_deadline, timed_out
@@ -101,7 +102,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
     def _wait_here(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
         try:
-            self.hook.wait_until_ended(
+            seen = self.hook.wait_until_ended(
                 name,
                 poll_interval=self.check_interval(),
                 **self.states(),
@@ -109,7 +110,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
             )
         except (ExecutionTimeout, AirflowTaskTimeout):
             return self._late(context, name, self.hook.client.get(name))
-        return self.finish(context, name, self.hook.client.get(name))
+        return self.finish(context, name, self.hook.client.get(name), seen=seen.get("state"))
 
     def _wait_deferred(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
         """Look once, and defer if there is something left to wait for."""
@@ -176,8 +177,9 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """
         name = self._announced(context, event)
         execution = self.hook.client.get(name)
-        if self.verdict(execution) is not Verdict.WAITING:
-            return self.finish(context, name, execution)
+        seen = event["state"] if isinstance(event, dict) else None
+        if self.verdict(execution) is not Verdict.WAITING or self._was_passed(seen):
+            return self.finish(context, name, execution, seen=seen)
         limits = Deadlines(**(deadlines or {}))
         if not isinstance(event, dict):
             return self.wait(context, name, limits)
@@ -237,15 +239,23 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """Return what to raise for an execution that did not end in time."""
         return error
 
-    def finish(self, context: Context, name: ExecutionName, execution: Execution) -> Execution:
+    def _was_passed(self, seen: str | None) -> bool:
+        """Tell whether a state that was waited for, and is no end, has been seen: the execution may have moved on."""
+        return seen in self.states()["success_states"] and not is_ended(seen)
+
+    def finish(
+        self, context: Context, name: ExecutionName, execution: Execution, *, seen: str | None = None
+    ) -> Execution:
         """
         Return the execution and store its result, or raise what it ended with.
 
+        :param seen: the state that ended the wait, a moment before ``execution`` was fetched.
         :raises AirflowFailException: from :class:`ExecutionCancelled`: somebody stopped it, so a retry is not wanted.
         :raises ExecutionFailed, ExecutionUnavailable: for the other ends.
         """
-        self.log.info("%s ended in state %s.", name, execution.get("state"))
-        if self.verdict(execution) is Verdict.SUCCESS:
+        state = execution.get("state")
+        self.log.info("%s ended in state %s." if is_ended(state) else "%s is in state %s.", name, state)
+        if self.verdict(execution) is Verdict.SUCCESS or self._was_passed(seen):
             self.push_result(context, execution)
             return execution
         error = execution_error(execution, name)

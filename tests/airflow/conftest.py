@@ -70,7 +70,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator
         # 30 s that a kill has by default.
         "AIRFLOW__TRIGGERER__ON_KILL_TIMEOUT": "90",
     }
-    with AirflowCluster(home, dags, env=environment) as running:
+    # Three of the tasks to kill keep a worker each.
+    with AirflowCluster(home, dags, env=environment, parallelism=7) as running:
         yield running
 
 

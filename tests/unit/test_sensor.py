@@ -30,6 +30,7 @@ from airflow_provider_workflows.exceptions import (
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, TaskRun
+from tests.log_lines import LogLine
 
 Task = Callable[..., TaskRun]
 
@@ -308,3 +309,30 @@ def test_states_of_the_client_libraries_are_taken(
     with pytest.raises(ExecutionError):
         sensor("echo", done, deferrable=deferrable, **states).run()
     assert sensor("echo", done, deferrable=deferrable, success_states=None).run()["state"] == "SUCCEEDED"
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("mode", [{}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)
+def test_a_state_on_the_way_counts_when_it_was_seen(
+    mode: dict[str, Any], sensor: Task, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Who waits for ACTIVE has seen it, also when the execution has ended before it is fetched as a whole."""
+    execution_id = emulator.start("sleep", {"seconds": 3600})
+
+    def end_now(request: Any) -> bool:
+        if request.query.get("view") == "FULL" and "fields" not in request.query and looked:
+            emulator.set_state(execution_id, "FAILED")
+        looked.append(request)
+        return False
+
+    looked: list[Any] = []
+    emulator.fail("get", "unavailable", when=end_now, times=None)
+    run = sensor("sleep", execution_id, success_states={"ACTIVE"}, **mode)
+    assert run.run()["name"].endswith(execution_id)
+
+
+@pytest.mark.usefixtures("connection")
+def test_poking_warns_of_nothing(sensor: Task, emulator: Emulator, logs: list[LogLine]) -> None:
+    """A sensor that pokes is no call of one task by another."""
+    sensor("echo", emulator.start("echo")).run()
+    assert not [line for line in logs if "outside" in line.text]
