@@ -7,8 +7,9 @@ list requests a minute. The defaults take half of each and leave the other half 
 
 What it promises:
 
-* In any minute, no more requests of a kind are let through than its limit says. A second's worth may go at once, the
-  rest is spaced out: one second's worth less than the limit is handed out per minute, so that a burst is paid for.
+* In any minute, no more requests of a kind arrive than its limit says. A second's worth may go at once, the rest is
+  spaced out: two seconds' worth less than the limit is handed out per minute, one that pays for a burst, and one for
+  requests that are longer on their way than those after them.
 * First come, first served, among all pollers, for each kind. A poller stands in line for a few requests only, so a
   big one does not starve the small ones.
 * At most ``IN_FLIGHT`` requests are under way.
@@ -74,7 +75,7 @@ class _Bucket:
     """Hand out one kind's requests: a token bucket, and a line in front of it."""
 
     def __init__(self, per_minute: int, now: float) -> None:
-        self.rate = per_minute / 60 * 59 / 60
+        self.rate = per_minute / 60 * 58 / 60
         self.burst = float(max(1, per_minute // 60))
         self.tokens = self.burst
         self.queued = 0

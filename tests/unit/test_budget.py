@@ -54,6 +54,25 @@ def test_no_minute_has_more_requests_than_the_limit(limit: int, kind: Kind) -> N
     virtual_time.run(scene)
 
 
+def test_no_minute_sees_more_requests_arrive_when_the_way_becomes_short() -> None:
+    """Requests that were long on their way arrive together with later ones, and still keep within the limit."""
+
+    async def scene(clock: VirtualClock) -> None:
+        limit = 600
+        budget = Budget(Limits(limit, limit), clock)
+        arrived: list[float] = []
+
+        async def send_slowly_at_first() -> None:
+            async with budget.request("list"):
+                await clock.async_sleep(0.9 if clock.monotonic() < 30 else 0.0)
+                arrived.append(clock.monotonic())
+
+        await asyncio.gather(*(send_slowly_at_first() for _ in range(1000)))
+        assert most_in_a_minute(arrived) <= limit
+
+    virtual_time.run(scene)
+
+
 def test_first_come_first_served() -> None:
     """Those who wait are let through in the order in which they came, among all pollers."""
 
