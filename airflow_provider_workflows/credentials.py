@@ -311,6 +311,13 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     return session
 
 
+def import_async_session() -> None:
+    """Import what :func:`make_async_session` and its first request need, which takes too long on an event loop."""
+    import google.auth.aio.transport.aiohttp
+    import google.auth.aio.transport.sessions
+    import google.auth.transport.requests  # noqa: F401 - google-auth itself does so at the first request
+
+
 def make_async_session(credentials: Credentials, *, timeout: float, limit: int) -> AsyncAuthorizedSession:
     """
     Return a session for the running event loop that adds the token, refreshes it and resends after a 401.

@@ -114,11 +114,12 @@ class WorkflowExecutionsAsyncHook(HookBase):
         return self._client
 
     async def _open(self) -> None:
+        settings = await self.get_settings()
+        api, resolved = await asyncio.to_thread(_load, settings)
+        # Imported by now; imports on the event loop would block it for some tenths of a second.
         from airflow_provider_workflows.client import AsyncWorkflowsClient
         from airflow_provider_workflows.credentials import make_async_session
 
-        settings = await self.get_settings()
-        api, resolved = await asyncio.to_thread(_load, settings)
         self._resolved = resolved
         self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
         self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
@@ -260,8 +261,9 @@ class WorkflowExecutionsAsyncHook(HookBase):
 def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
     """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
     from airflow_provider_workflows.client import ExecutionsApi
-    from airflow_provider_workflows.credentials import load_credentials
+    from airflow_provider_workflows.credentials import import_async_session, load_credentials
 
+    import_async_session()
     return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
 
 
