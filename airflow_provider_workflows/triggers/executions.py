@@ -41,6 +41,8 @@ AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 YOUNGEST_EVENT = 2.0
 #: Characters of JSON up to which an execution may end its task from the triggerer: it travels through an event.
 LARGEST_END = 16_384
+#: What is being cancelled: a task that nobody holds may be collected before it is done.
+_KILLS: set[asyncio.Future[None]] = set()
 
 
 class EventPayload(TypedDict):
@@ -176,9 +178,19 @@ class WorkflowExecutionTrigger(BaseTrigger):
 
         Airflow 3.3 also calls this when it moves a trigger to another triggerer, so the task instance is asked
         first; where that cannot be done, nothing is cancelled. Bounded in time; one that is over is no error.
+
+        Airflow 3.3 also repeats the cancellation about every second until the trigger has ended, and so would end a
+        kill that takes longer: the first question to a fresh triggerer does, and so does a service that is away. The
+        work is therefore done beside this coroutine and outlives it.
         """
         if not self.cancel_on_kill:
             return
+        kill = asyncio.ensure_future(self._kill())
+        _KILLS.add(kill)
+        kill.add_done_callback(_KILLS.discard)
+        await asyncio.shield(kill)
+
+    async def _kill(self) -> None:
         if not await was_killed(self, self.log):
             self.log.info("The task still waits for %s: not cancelling it.", self.execution_id)
             return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -158,12 +159,20 @@ class FakeAirflow:
         self.trigger_id = 7
         self.map_index = -1
         self.broken = False
+        self.asked = threading.Event()
+        self.answers = threading.Event()
+        self.answers.set()
         (self._in_airflow_3 if AIRFLOW_3 else self._in_airflow_2)(monkeypatch)
+
+    def _take_time(self) -> None:
+        self.asked.set()
+        self.answers.wait(60)
 
     def _in_airflow_3(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from airflow.sdk.execution_time import task_runner
 
         def send(message: Any) -> Any:
+            self._take_time()
             if self.broken:
                 raise RuntimeError("the API server is away")
             suffix = "" if message.map_index in (None, -1) else f"_{message.map_index}"
@@ -179,6 +188,7 @@ class FakeAirflow:
                 return self
 
             def one_or_none(query: Any) -> Any:  # noqa: N805
+                self._take_time()
                 if self.broken:
                     raise RuntimeError("the database is away")
                 return (self.state, self.trigger_id) if self.state else None
@@ -266,6 +276,26 @@ async def test_a_killed_trigger_of_a_mapped_task_cancels(
     """A mapped task's state comes under another name and counts the same."""
     airflow.map_index, airflow.state = 3, "failed"
     await cancel_while_waiting(await asyncio.to_thread(deferred), emulator, USER_ACTION)
+    assert only_state(emulator) == "CANCELLED"
+
+
+async def test_a_kill_that_is_repeated_cancels(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """Airflow cancels a trigger again while its kill is still at work; the execution is stopped all the same."""
+    airflow.state = "failed"
+    trigger = await asyncio.to_thread(deferred)
+    airflow.answers.clear()
+    kill = asyncio.ensure_future(trigger.on_kill())
+    await asyncio.to_thread(airflow.asked.wait, 60)
+    kill.cancel(USER_ACTION)
+    with pytest.raises(asyncio.CancelledError):
+        await kill
+    airflow.answers.set()
+    for _ in range(5000):  # the emulator answers in another thread
+        if only_state(emulator) == "CANCELLED":
+            break
+        await asyncio.sleep(0.001)
     assert only_state(emulator) == "CANCELLED"
 
 
