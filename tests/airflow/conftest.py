@@ -66,9 +66,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator
         # A triggerer that is not heard of for so many seconds is dead, and the next one takes over.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
-        # The first question of a trigger to Airflow takes the triggerer long, on a busy machine longer than the
-        # 30 s that a kill has by default.
-        "AIRFLOW__TRIGGERER__ON_KILL_TIMEOUT": "90",
     }
     # Three of the tasks to kill keep a worker each.
     with AirflowCluster(home, dags, env=environment, parallelism=7) as running:
