@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from airflow_provider_workflows.clock import Clock, Timer
-from airflow_provider_workflows.execution import ExecutionName, Verdict, classify
+from airflow_provider_workflows.execution import ExecutionName, Verdict, classify, is_ended
 from airflow_provider_workflows.polling_plan import NOT_LISTED, is_nearly_due, next_due, search_again
 from airflow_provider_workflows.waiting import StateLog, next_deadline
 
@@ -64,8 +64,9 @@ class Waiter:
         first, self._state = self._state is None, state
         if self._on_state is not None:
             self._on_state(state)
-        # The task has just said that it defers because the execution is ACTIVE; ten thousand need not say it again.
-        if not (first and state == "ACTIVE"):
+        # The task has just said that it defers because the execution is ACTIVE, and Airflow logs the event of an end;
+        # ten thousand need not say it again.
+        if not (first and state == "ACTIVE") and not is_ended(state):
             StateLog(str(self._name), self._log).saw(state)
 
     def at_step(self, steps: str) -> None:

@@ -9,6 +9,7 @@ never the execution's argument, its result or a credential.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -43,6 +44,11 @@ YOUNGEST_EVENT = 2.0
 LARGEST_END = 16_384
 #: What is being cancelled: a task that nobody holds may be collected before it is done.
 _KILLS: set[asyncio.Future[None]] = set()
+
+
+# Thousands of triggers begin at once and share a few of these.
+_workflow = functools.lru_cache(maxsize=256)(WorkflowName)
+_arguments = functools.lru_cache(maxsize=256)(ConnectionArguments)
 
 
 class EventPayload(TypedDict):
@@ -118,6 +124,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.queued_deadline = queued_deadline
         self.end_task = end_task
         self.clock: Clock = SYSTEM_CLOCK
+        self._state: str | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what rebuilds this trigger."""
@@ -146,13 +153,13 @@ class WorkflowExecutionTrigger(BaseTrigger):
     @property
     def execution_name(self) -> ExecutionName:
         """Return the name of the execution waited for."""
-        return ExecutionName(WorkflowName(self.project_id, self.location, self.workflow_id), self.execution_id)
+        return ExecutionName(_workflow(self.project_id, self.location, self.workflow_id), self.execution_id)
 
     @property
     def _connection(self) -> ConnectionArguments:
         chain = self.impersonation_chain
         hashable = chain if chain is None or isinstance(chain, str) else tuple(chain)
-        return ConnectionArguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
+        return _arguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """
@@ -198,22 +205,15 @@ class WorkflowExecutionTrigger(BaseTrigger):
             await poller.cancel(self.execution_id, self.log)
 
     async def _wait(self) -> TriggerEvent:
-        state: str | None = None
-
-        def saw(seen: str | None) -> None:
-            nonlocal state
-            state = seen
-
         try:
-            name = self.execution_name
-            async with self._poller(name) as poller:
+            async with self._poller(self.execution_name) as poller:
                 ended = await poller.wait_for_end(
                     self.execution_id,
                     poll_interval=self.poll_interval,
                     success_states=self.success_states,
                     failure_states=self.failure_states,
                     log=self.log,
-                    on_state=saw,
+                    on_state=self._saw,
                     deadline=self.deadline,
                     queued_deadline=self.queued_deadline,
                 )
@@ -221,10 +221,13 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 if self.end_task and succeeded and ended == "SUCCEEDED" and (event := await self._task_end(poller)):
                     return event
         except asyncio.TimeoutError:
-            return self._event("timeout", state, "the execution did not start or end before its deadline")
+            return self._event("timeout", self._state, "the execution did not start or end before its deadline")
         except (WorkflowsError, ValueError, AirflowException) as exc:
-            return self._event("error", state, str(exc))
+            return self._event("error", self._state, str(exc))
         return self._event("success" if succeeded else "failed", ended, f"the execution is {ended}")
+
+    def _saw(self, state: str | None) -> None:
+        self._state = state
 
     async def _task_end(self, poller: Poller) -> TriggerEvent | None:
         """Return the event that ends the task from here; ``None`` where a worker has to do it."""
