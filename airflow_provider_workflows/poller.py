@@ -407,6 +407,8 @@ class shared_poller:  # noqa: N801 - used like a function, as context managers a
     """
     Join the poller of this event loop for a workflow; the first to come makes it, the last to leave closes it.
 
+    To be entered once.
+
     :param key: tells connections apart (credentials, endpoint, API version).
     :param open_client: makes the client, when the first look is due; the others are those of :class:`Poller`.
     """
@@ -439,6 +441,7 @@ class shared_poller:  # noqa: N801 - used like a function, as context managers a
             poller = Poller(self._workflow, self._open_client, self._clock, limits=limits, is_lasting=is_lasting)
             pollers[self._key] = poller
         self._poller = poller
+        del self._open_client  # ten thousand closures cost memory, and time when Python collects garbage
         poller.members += 1
         return poller
 
