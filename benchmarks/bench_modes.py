@@ -34,7 +34,7 @@ MODES = (
     Mode("create_deferrable", "create, deferrable", 2),
     Mode("create_end_from_trigger", "create, deferrable, `end_from_trigger`", 1),
     Mode("sensor_poke", "sensor, poke", 1),
-    Mode("sensor_reschedule", "sensor, reschedule every 4 s", None),
+    Mode("sensor_reschedule", "sensor, reschedule every 10 s", None),
     Mode("sensor_deferrable", "sensor, deferrable", 2),
     Mode("sensor_end_from_trigger", "sensor, deferrable, `end_from_trigger`", 1),
     Mode("sensor_start_from_trigger", "sensor, `start_from_trigger`", 0),

@@ -30,7 +30,9 @@ with DAG("bench_modes", schedule=None, params={"execution_id": ""}):
     WorkflowsCreateExecutionOperator(task_id="create_in_worker", deferrable=False, **create)
     WorkflowsCreateExecutionOperator(task_id="create_deferrable", deferrable=True, **create)
     WorkflowExecutionSensor(task_id="sensor_poke", mode="poke", **sense)
-    WorkflowExecutionSensor(task_id="sensor_reschedule", mode="reschedule", **sense)
+    # Airflow fails a task that is started again before its executor has seen the end of the process before.
+    rescheduled = {**sense, "poke_interval": 10.0}
+    WorkflowExecutionSensor(task_id="sensor_reschedule", mode="reschedule", **rescheduled)
     WorkflowExecutionSensor(task_id="sensor_deferrable", deferrable=True, **sense)
     WorkflowExecutionSensor(task_id="sensor_start_from_trigger", start_from_trigger=True, **sense)
 
