@@ -22,10 +22,8 @@ No Airflow in this module: the record is anything with ``get`` and ``set``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,24 +36,29 @@ from airflow_provider_workflows.exceptions import (
     WorkflowsError,
 )
 from airflow_provider_workflows.execution import (
-    MAX_LABELS,
     Execution,
     ExecutionName,
     WorkflowName,
     execution_id_of,
     is_ended,
-    label_text,
     started_at,
+)
+from airflow_provider_workflows.task_identity import (
+    ATTEMPT,
+    GENERATION,
+    KEY,
+    TASK_KEY,
+    Choice,
+    TaskIdentity,
+    choose,
+    fingerprint_of,
+    label_of,
 )
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.client import WorkflowsClient
 
 RECORD_KEY = "workflow_execution"
-TASK_KEY = "airflow-task-key"
-KEY = "airflow-key"
-GENERATION = "airflow-generation"
-ATTEMPT = "airflow-attempt"
 
 #: Seconds before each look for an execution whose create got no clear answer. A request may be on its way, or taken
 #: and not listed yet; nothing is documented, so the looks reach well over the time of a slow request.
@@ -79,57 +82,6 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True)
-class TaskIdentity:
-    """
-    Say which task instance creates, and for the how-manyth time.
-
-    :param generation: how many tries had been used up when the task was last cleared; 0 if it never was.
-    :param began_at: epoch seconds before which nothing of this task instance can have been created.
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-    try_number: int
-    generation: int
-    began_at: float
-
-    @property
-    def key(self) -> str:
-        """Return the hash that all creates of this task instance share."""
-        return _digest([self.dag_id, self.run_id, self.task_id, self.map_index])
-
-    def labels(self, fingerprint: str, attempt: str) -> dict[str, str]:
-        """Return the labels of one attempt: readable ones for people, hashes to find it by."""
-        return {
-            "airflow-dag-id": label_text(self.dag_id),
-            "airflow-task-id": label_text(self.task_id),
-            "airflow-run-id": label_text(self.run_id),
-            "airflow-map-index": label_text(str(self.map_index)),
-            "airflow-try-number": str(self.try_number),
-            TASK_KEY: self.key,
-            KEY: self.create_key(fingerprint),
-            GENERATION: str(self.generation),
-            ATTEMPT: attempt,
-        }
-
-    def create_key(self, fingerprint: str) -> str:
-        """Return the hash of this task instance with what it creates: another argument is another execution."""
-        return _digest([self.key, fingerprint])
-
-
-def _digest(parts: Sequence[Any]) -> str:
-    """Hash to 40 hex digits, which are valid in a label."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
-
-
-def fingerprint_of(workflow: WorkflowName, body: Mapping[str, Any]) -> str:
-    """Hash what is created: the workflow and everything that is sent."""
-    return _digest([str(workflow), dict(body)])
-
-
-@dataclass(frozen=True)
 class Created:
     """
     Hold the execution that a task goes on with.
@@ -142,51 +94,6 @@ class Created:
     execution: Execution
     waiting_since: float
     attached: bool
-
-
-@dataclass(frozen=True)
-class Choice:
-    """
-    Say what to do with the executions that this task instance has created before.
-
-    :param attach: the one to go on with; ``None`` to create one.
-    :param cancel: those that nobody waits for any more.
-    """
-
-    attach: Execution | None
-    cancel: tuple[Execution, ...]
-
-
-def choose(found: Iterable[Execution], key: str, generation: int, *, not_before: float, cancel_stale: bool) -> Choice:
-    """
-    Decide by the executions' labels and states; the one place where that is decided.
-
-    * Same create, same generation: one that is still going is attached to, else one that succeeded is taken; failed
-      and cancelled ones are left behind.
-    * Anything of this task instance from before a clear, or with another argument, that is still going is nobody's:
-      it is cancelled, or, with ``cancel_stale`` off, attached to when it is the same create.
-
-    :param not_before: epoch seconds; older ones belong to a deleted DAG run that had the same id.
-    :param cancel_stale: whether executions may be cancelled at all (the operator's ``cancel_on_kill``).
-    """
-    every = list(found)
-    mine = [each for each in every if _label(each, KEY) == key]
-    now = [
-        each
-        for each in mine
-        if _label(each, GENERATION) == str(generation) and started_at(each).timestamp() >= not_before
-    ]
-    going = [each for each in every if not is_ended(each.get("state"))]
-    candidates = [each for each in going if each in now] or [each for each in now if each.get("state") == "SUCCEEDED"]
-    if not candidates and not cancel_stale:
-        candidates = [each for each in going if each in mine]
-    attach = max(candidates, key=started_at, default=None)
-    stale = tuple(each for each in going if each is not attach) if cancel_stale else ()
-    return Choice(attach, stale)
-
-
-def _label(execution: Execution, key: str) -> str | None:
-    return (execution.get("labels") or {}).get(key)
 
 
 class DurableCreate:
@@ -244,7 +151,7 @@ class DurableCreate:
     def find_attempts(self) -> list[Execution]:
         """Find what this object's own creates made, whether or not they were answered."""
         found = self._search(self._began - CLOCK_SKEW) if self._labelled and self._attempts else []
-        return [each for each in found if _label(each, ATTEMPT) in self._attempts]
+        return [each for each in found if label_of(each, ATTEMPT) in self._attempts]
 
     def cancel_attempts(self) -> None:
         """Cancel what this object's own creates made, as far as it can be found; never raises for the API."""
@@ -267,12 +174,21 @@ class DurableCreate:
         if self._labelled:
             # Also beside a recorded one: an earlier try may have died between its create and the record.
             known = {execution_id_of(each) for each in found}
-            searched = self._search(self._identity.began_at - CLOCK_SKEW)
+            searched = self._search_until_settled(None if record.get("execution_id") else record.get("since"))
             return self._choose([*found, *(each for each in searched if execution_id_of(each) not in known)])
         in_flight = not record.get("execution_id") and record.get("key") == self._key
         if in_flight and record.get("generation") == self._identity.generation:
             raise self._unclear("an earlier try sent a create and did not live to see the answer")
         return choice
+
+    def _search_until_settled(self, sent_at: float | None) -> list[Execution]:
+        """Search; and again where a dead try's create, sent a moment ago, may not be listed yet."""
+        found = self._search(self._identity.began_at - CLOCK_SKEW)
+        left = 0.0 if sent_at is None else sent_at + sum(SETTLE) - self._client.clock.time()
+        if found or left <= 0:
+            return found
+        self._client.clock.sleep(left)
+        return self._search(self._identity.began_at - CLOCK_SKEW)
 
     def _choose(self, found: Iterable[Execution]) -> Choice:
         return choose(
@@ -322,7 +238,7 @@ class DurableCreate:
         return f'labels.{TASK_KEY}="{self._identity.key}"'
 
     def _mine(self, executions: Iterable[Execution]) -> Iterator[Execution]:
-        return (each for each in executions if _label(each, TASK_KEY) == self._identity.key)
+        return (each for each in executions if label_of(each, TASK_KEY) == self._identity.key)
 
     def _newer(self, since: float) -> Iterator[Execution]:
         oldest = datetime.fromtimestamp(since, timezone.utc)
@@ -377,7 +293,7 @@ class DurableCreate:
             except WorkflowsError as exc:
                 raise self._unclear(f"looking for it failed: {exc}") from cause
             for execution in found:
-                if _label(execution, ATTEMPT) == attempt:
+                if label_of(execution, ATTEMPT) == attempt:
                     self._log.info("%s is the one whose answer got lost: going on with it.", self._name(execution))
                     return execution
         self._log.info("The create without an answer made no execution of %s.", self._workflow)
@@ -435,24 +351,6 @@ class DurableCreate:
     def _name(self, execution: Execution) -> ExecutionName:
         execution_id = execution_id_of(execution)
         return self._elsewhere.get(execution_id) or self._workflow.execution(execution_id)
-
-
-def check_room_for_labels(labels: Mapping[str, Any], parameter: str = "labels") -> None:
-    """
-    Check that the user's labels leave room for those that make a create durable, and do not use their names.
-
-    :raises ValueError: naming the label or the number that is left.
-    """
-    identity = TaskIdentity("", "", "", -1, 1, 0, 0.0)
-    own = identity.labels("", "")
-    for name in own:
-        if name in labels:
-            raise ValueError(f"{parameter}: the key {name!r} is set by durable=True. Rename it, or use durable=False.")
-    if len(labels) + len(own) > MAX_LABELS:
-        raise ValueError(
-            f"{parameter} has {len(labels)} entries; durable=True adds {len(own)}, and an execution can have "
-            f"{MAX_LABELS}. Leave out {len(labels) + len(own) - MAX_LABELS}, or use durable=False."
-        )
 
 
 def _workflow_named(name: str) -> WorkflowName:

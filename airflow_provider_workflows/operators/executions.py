@@ -130,8 +130,9 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
 
     def _create(self, context: Context) -> Created:
         from airflow_provider_workflows.body import create_body
-        from airflow_provider_workflows.durable import Created, DurableCreate, check_room_for_labels
+        from airflow_provider_workflows.durable import Created, DurableCreate
         from airflow_provider_workflows.operators.identity import identity_of
+        from airflow_provider_workflows.task_identity import check_room_for_labels
 
         workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
         body = create_body(self.argument, self.labels, self.execution)

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_workflows.durable import GENERATION, KEY, SETTLE
+from airflow_provider_workflows.durable import SETTLE
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
+from airflow_provider_workflows.task_identity import GENERATION, KEY
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
 from tests.log_lines import LogLine
@@ -311,6 +312,17 @@ def test_a_retry_finds_what_a_worker_created_that_died_in_between(
     """A worker that is killed between its create and the answer costs no second execution."""
     run = begin(setting)
     kill_in_create(run, emulator, clock)
+    assert run.retry().run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+
+
+def test_a_quick_retry_waits_for_what_is_not_listed_yet(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Where the record says that a create was sent a moment ago, a list that does not show it yet is asked again."""
+    run = begin(Setting("v1", store=True))
+    kill_in_create(run, emulator, clock)
+    emulator.settings.list_delay = 10.0
     assert run.retry().run()["state"] == "SUCCEEDED"
     assert emulator.count("create") == 1
 

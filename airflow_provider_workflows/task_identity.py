@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Say which task instance an execution belongs to, and choose among those that belong to it.
+
+Pure: labels and states in, a decision out. :mod:`airflow_provider_workflows.durable` says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_workflows.execution import (
+    MAX_LABELS,
+    Execution,
+    WorkflowName,
+    is_ended,
+    label_text,
+    started_at,
+)
+
+TASK_KEY = "airflow-task-key"
+KEY = "airflow-key"
+GENERATION = "airflow-generation"
+ATTEMPT = "airflow-attempt"
+
+
+@dataclass(frozen=True)
+class TaskIdentity:
+    """
+    Say which task instance creates, and for the how-manyth time.
+
+    :param generation: how many tries had been used up when the task was last cleared; 0 if it never was.
+    :param began_at: epoch seconds before which nothing of this task instance can have been created.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    generation: int
+    began_at: float
+
+    @property
+    def key(self) -> str:
+        """Return the hash that all creates of this task instance share."""
+        return _digest([self.dag_id, self.run_id, self.task_id, self.map_index])
+
+    def labels(self, fingerprint: str, attempt: str) -> dict[str, str]:
+        """Return the labels of one attempt: readable ones for people, hashes to find it by."""
+        return {
+            "airflow-dag-id": label_text(self.dag_id),
+            "airflow-task-id": label_text(self.task_id),
+            "airflow-run-id": label_text(self.run_id),
+            "airflow-map-index": label_text(str(self.map_index)),
+            "airflow-try-number": str(self.try_number),
+            TASK_KEY: self.key,
+            KEY: self.create_key(fingerprint),
+            GENERATION: str(self.generation),
+            ATTEMPT: attempt,
+        }
+
+    def create_key(self, fingerprint: str) -> str:
+        """Return the hash of this task instance with what it creates: another argument is another execution."""
+        return _digest([self.key, fingerprint])
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    """Hash to 40 hex digits, which are valid in a label."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
+
+
+def fingerprint_of(workflow: WorkflowName, body: Mapping[str, Any]) -> str:
+    """Hash what is created: the workflow and everything that is sent."""
+    return _digest([str(workflow), dict(body)])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    Say what to do with the executions that this task instance has created before.
+
+    :param attach: the one to go on with; ``None`` to create one.
+    :param cancel: those that nobody waits for any more.
+    """
+
+    attach: Execution | None
+    cancel: tuple[Execution, ...]
+
+
+def choose(found: Iterable[Execution], key: str, generation: int, *, not_before: float, cancel_stale: bool) -> Choice:
+    """
+    Decide by the executions' labels and states; the one place where that is decided.
+
+    * Same create, same generation: one that is still going is attached to, else one that succeeded is taken; failed
+      and cancelled ones are left behind.
+    * Anything of this task instance from before a clear, or with another argument, that is still going is nobody's:
+      it is cancelled, or, with ``cancel_stale`` off, attached to when it is the same create.
+
+    :param not_before: epoch seconds; older ones belong to a deleted DAG run that had the same id.
+    :param cancel_stale: whether executions may be cancelled at all (the operator's ``cancel_on_kill``).
+    """
+    every = list(found)
+    mine = [each for each in every if label_of(each, KEY) == key]
+    now = [
+        each
+        for each in mine
+        if label_of(each, GENERATION) == str(generation) and started_at(each).timestamp() >= not_before
+    ]
+    going = [each for each in every if not is_ended(each.get("state"))]
+    candidates = [each for each in going if each in now] or [each for each in now if each.get("state") == "SUCCEEDED"]
+    if not candidates and not cancel_stale:
+        candidates = [each for each in going if each in mine]
+    attach = max(candidates, key=started_at, default=None)
+    stale = tuple(each for each in going if each is not attach) if cancel_stale else ()
+    return Choice(attach, stale)
+
+
+def label_of(execution: Execution, key: str) -> str | None:
+    """Return a label of an execution, ``None`` where it has none of that name."""
+    return (execution.get("labels") or {}).get(key)
+
+
+def check_room_for_labels(labels: Mapping[str, Any], parameter: str = "labels") -> None:
+    """
+    Check that the user's labels leave room for those that make a create durable, and do not use their names.
+
+    :raises ValueError: naming the label or the number that is left.
+    """
+    identity = TaskIdentity("", "", "", -1, 1, 0, 0.0)
+    own = identity.labels("", "")
+    for name in own:
+        if name in labels:
+            raise ValueError(f"{parameter}: the key {name!r} is set by durable=True. Rename it, or use durable=False.")
+    if len(labels) + len(own) > MAX_LABELS:
+        raise ValueError(
+            f"{parameter} has {len(labels)} entries; durable=True adds {len(own)}, and an execution can have "
+            f"{MAX_LABELS}. Leave out {len(labels) + len(own) - MAX_LABELS}, or use durable=False."
+        )
