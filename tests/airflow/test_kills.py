@@ -9,6 +9,7 @@ server. Airflow acts when it sees fit, so the tests wait for what they expect, u
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -106,10 +107,22 @@ class Kills:
     def finish(self, task_id: str) -> None:
         """Let the one execution of a task that still goes on succeed, and the task with it; check the result."""
         (going,) = [each for each in self.executions(task_id) if each["state"] == "ACTIVE"]
+        if self.task(task_id)["state"] == "deferred":
+            assert wait_until(lambda: self._deferral_noticed(task_id), PATIENCE)
         self.emulator.set_state(going["name"].rpartition("/")[2], "SUCCEEDED", result=RESULT)
         self.wait(task_id, "success", "failed")
         assert self.task(task_id)["state"] == "success"
         assert self.cluster.xcom("kills", self.runs["kills"], task_id, "result") == RESULT
+
+    def _deferral_noticed(self, task_id: str) -> bool:
+        """
+        Tell whether the scheduler knows that the process which deferred a task is over.
+
+        A task that resumes before that is failed by Airflow itself, see ``test_cluster.py``.
+        """
+        log = self.cluster.log_file("scheduler").read_text(errors="replace")
+        ti_id = self.task(task_id)["id"]
+        return re.search(rf"TaskInstance Finished: .* ti_id={ti_id},.* state=deferred,", log) is not None
 
 
 def _task_of(execution: Any) -> str | None:
