@@ -21,6 +21,11 @@ def create_body(
         (``call_log_level``); its ``argument`` may be a JSON value or JSON *text*.
     :raises ValueError: for values that are not JSON, and for a field that is given twice.
     """
+    for name, given in (("labels", labels), ("execution", execution)):
+        if given is not None and not isinstance(given, Mapping):
+            raise ValueError(
+                f"{name} must be a dict, got {type(given).__name__}. Templates make one in a dict's values."
+            )
     body = {_camel_case(field): value for field, value in (execution or {}).items()}
     if body.get("argument") == "":
         del body["argument"]  # an empty text is how the client libraries say that there is none
@@ -35,7 +40,11 @@ def create_body(
     elif "argument" in body:
         body["argument"] = encode_json(body["argument"], "execution['argument']")
     if labels:
-        body["labels"] = dict(labels)
+        # Native rendering of templates makes numbers of values that look like one.
+        body["labels"] = {
+            key: str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            for key, value in labels.items()
+        }
     return body
 
 

@@ -130,6 +130,7 @@ class DurableCreate:
         self._fingerprint = fingerprint_of(workflow, body)
         self._key = identity.create_key(self._fingerprint)
         self._attempts: list[str] = []
+        self._known: dict[str, Any] = {}
         self._began = client.clock.time()
         self._elsewhere: dict[str, ExecutionName] = {}
 
@@ -139,7 +140,7 @@ class DurableCreate:
 
         :raises AmbiguousCreate: where it cannot be told whether an execution exists; nothing more was sent.
         """
-        record = self._read()
+        record = self._known = self._read()
         if self._identity.try_number > 1 or record:
             choice = self._look_back(record)
             for execution in choice.cancel:
@@ -149,9 +150,18 @@ class DurableCreate:
         return self._create()
 
     def find_attempts(self) -> list[Execution]:
-        """Find what this object's own creates made, whether or not they were answered."""
-        found = self._search(self._began - CLOCK_SKEW) if self._labelled and self._attempts else []
+        """Find what this object's own creates made, or before the first one, what it would have gone on with."""
+        if not self._attempts:
+            return self._left_behind()
+        found = self._search(self._began - CLOCK_SKEW) if self._labelled else []
         return [each for each in found if label_of(each, ATTEMPT) in self._attempts]
+
+    def _left_behind(self) -> list[Execution]:
+        """Find what earlier tries left going; for whoever is killed while it looks back and has attached to nothing."""
+        found = self._recorded(self._known) if self._known.get("execution_id") else []
+        if self._labelled and (self._known or self._identity.try_number > 1):
+            found += self._search(self._identity.began_at - CLOCK_SKEW)
+        return [each for each in found if not is_ended(each.get("state"))]
 
     def cancel_attempts(self) -> None:
         """Cancel what this object's own creates made, as far as it can be found; never raises for the API."""
@@ -183,12 +193,14 @@ class DurableCreate:
 
     def _search_until_settled(self, sent_at: float | None) -> list[Execution]:
         """Search; and again where a dead try's create, sent a moment ago, may not be listed yet."""
-        found = self._search(self._identity.began_at - CLOCK_SKEW)
+        # Clearing a task of a finished DAG run moves the run's beginning; what is to be stopped is older.
+        since = 0.0 if self._identity.generation else self._identity.began_at
+        found = self._search(since - CLOCK_SKEW)
         left = 0.0 if sent_at is None else sent_at + sum(SETTLE) - self._client.clock.time()
         if found or left <= 0:
             return found
         self._client.clock.sleep(left)
-        return self._search(self._identity.began_at - CLOCK_SKEW)
+        return self._search(since - CLOCK_SKEW)
 
     def _choose(self, found: Iterable[Execution]) -> Choice:
         return choose(

@@ -166,11 +166,17 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 def _never_connected(exc: Exception) -> bool:
     """Tell whether the connection was never made, so that the service cannot have seen the request."""
+    import ssl
+
     import aiohttp
     import requests.exceptions as requests_errors
     import urllib3.exceptions as urllib3_errors
 
     kinds = (
+        ssl.SSLCertVerificationError,
+        requests_errors.ProxyError,
+        urllib3_errors.ProxyError,
+        aiohttp.ClientHttpProxyError,
         requests_errors.ConnectTimeout,
         urllib3_errors.NewConnectionError,
         urllib3_errors.ConnectTimeoutError,
@@ -180,11 +186,23 @@ def _never_connected(exc: Exception) -> bool:
     return any(isinstance(each, kinds) for each in _chain(exc))
 
 
+#: Why there was no connection, by what the exceptions are called.
+_REASONS = {
+    "SSLCert": " (its certificate could not be verified)",
+    "CertificateError": " (its certificate could not be verified)",
+    "Proxy": " (the proxy did not connect)",
+    "NameResolution": " (its host name is not known)",
+    "gaierror": " (its host name is not known)",
+    "ConnectionRefused": " (refused)",
+}
+
+
 def _describe(exc: Exception, *, unsent: bool) -> str:
     """Name what happened; library texts are left out, because they can hold whole URLs and headers."""
     names = {type(each).__name__ for each in _chain(exc)}
     if unsent:
-        return "no connection to the service"
+        why = next((text for kind, text in _REASONS.items() if any(kind in name for name in names)), "")
+        return f"no connection to the service{why}"
     if any("Timeout" in name for name in names):
         return "no answer in time"
     return f"the connection broke ({type(exc).__name__})"

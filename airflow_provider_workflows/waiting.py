@@ -24,7 +24,7 @@ from airflow_provider_workflows.execution import (
     classify,
     is_known,
 )
-from airflow_provider_workflows.retrying import backoff
+from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
 
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".
 NOT_FOUND_GRACE = 30.0
@@ -46,7 +46,7 @@ def jittered(interval: float, jitter: Callable[[], float] = random.random) -> fl
 
 def wait_after_error(error: Exception, failures: int, interval: float) -> float:
     """Return the seconds until the next look: at least the interval, more after each failure in a row."""
-    asked = getattr(error, "retry_after", None) or 0.0
+    asked = min(getattr(error, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
     return max(asked, interval, backoff(failures))
 
 

@@ -66,7 +66,7 @@ def _limits() -> Limits:
 
 
 def _is_lasting(error: Exception) -> bool:
-    return isinstance(error, AirflowNotFoundException)
+    return isinstance(error, (AirflowNotFoundException, ImportError, TypeError, AttributeError))
 
 
 async def _open_client(

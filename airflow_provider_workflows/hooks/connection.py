@@ -94,8 +94,9 @@ def workflow_name(
 
     :raises ValueError: naming the parameter that is missing or not an id.
     """
-    project_id = project_id or settings.project or project
-    location = location or settings.location
+    # Native rendering of templates makes numbers of ids that look like one.
+    project_id = _text(project_id) or settings.project or project
+    location = _text(location) or settings.location
     if not project_id:
         msg = "project_id is missing: pass project_id=, or set the connection's project."
         raise ValueError(msg)
@@ -103,3 +104,7 @@ def workflow_name(
         msg = "location is missing: pass location= (us-central1, for example), or set the connection's location."
         raise ValueError(msg)
     return WorkflowName(project_id, location, workflow_id)
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -11,11 +11,18 @@ anew in each process, so they are only taken as another way to learn that the de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred, conf
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+    TaskDeferred,
+    conf,
+)
 
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -87,10 +94,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
     def states(self) -> dict[str, Any]:
         """Return the states that end the wait, by name: the client libraries have an enumeration of them."""
-        return {
-            "success_states": [getattr(state, "name", state) for state in self.success_states],
-            "failure_states": [getattr(state, "name", state) for state in self.failure_states],
-        }
+        return {"success_states": _names(self.success_states), "failure_states": _names(self.failure_states)}
 
     def verdict(self, execution: Execution) -> Verdict:
         """Classify an execution by this task's states."""
@@ -101,28 +105,33 @@ class WaitsForExecution(WorkflowsBaseOperator):
         return (self._wait_deferred if self.deferrable else self._wait_here)(context, name, deadlines)
 
     def _wait_here(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
+        interval = self.check_interval()
         try:
-            seen = self.hook.wait_until_ended(
-                name,
-                poll_interval=self.check_interval(),
-                **self.states(),
-                **asdict(deadlines),
-            )
+            while True:
+                seen = self.hook.wait_until_ended(name, poll_interval=interval, **self.states(), **asdict(deadlines))
+                execution = self._look(name)
+                if execution is not None:
+                    break
+                self.hook.clock.sleep(interval)
         except (ExecutionTimeout, AirflowTaskTimeout):
-            return self._late(context, name, self.hook.client.get(name))
-        return self.finish(context, name, self.hook.client.get(name), seen=seen.get("state"))
+            return self._late(context, name, self._look(name) or {})
+        return self.finish(context, name, execution, seen=seen.get("state"))
+
+    def _look(self, name: ExecutionName, waited: float = math.inf) -> Execution | None:
+        """Get the whole execution; ``None`` where that fails for a passing reason, which must not end a wait."""
+        try:
+            return self.hook.client.get(name)
+        except WorkflowsApiError as exc:
+            if not is_passing(exc, waited):
+                raise
+            self.log.warning("A look at %s failed: %s", name, exc)
+            return None
 
     def _wait_deferred(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
         """Look once, and defer if there is something left to wait for."""
-        try:
-            execution = self.hook.client.get(name)
-        except WorkflowsApiError as exc:
-            if not is_passing(exc, waited=0.0):
-                raise
-            self.log.warning("The first look at %s failed: %s", name, exc)
-        else:
-            if self.verdict(execution) is not Verdict.WAITING:
-                return self.finish(context, name, execution)
+        execution = self._look(name, waited=0.0)
+        if execution is not None and self.verdict(execution) is not Verdict.WAITING:
+            return self.finish(context, name, execution)
         self.log.info("Waiting for %s in the triggerer.", name)
         raise TaskDeferred(
             trigger=self.trigger(name, deadlines),
@@ -164,7 +173,13 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
     def has_no_work_after_waiting(self) -> bool:
         """Tell whether the execution's XComs are all that is left to be done after a success."""
-        return bool(self.do_xcom_push) and not self.outlets and getattr(self, "_post_execute_hook", None) is None
+        own = (type(self).execute_complete, type(self).post_execute)
+        return (
+            own == (WaitsForExecution.execute_complete, BaseOperator.post_execute)
+            and bool(self.do_xcom_push)
+            and not self.outlets
+            and getattr(self, "_post_execute_hook", None) is None
+        )
 
     def execute_complete(
         self, context: Context, event: EventPayload | str, deadlines: dict[str, float | None] | None = None
@@ -176,9 +191,11 @@ class WaitsForExecution(WorkflowsBaseOperator):
         over the word "success" instead of the payload of a trigger that ended its task.
         """
         name = self._announced(context, event)
-        execution = self.hook.client.get(name)
         seen = event["state"] if isinstance(event, dict) else None
-        if self.verdict(execution) is not Verdict.WAITING or self._was_passed(seen):
+        looked = self._look(name)
+        # Where it cannot be fetched just now, it counts as it was seen, which is not enough to finish with.
+        execution: Execution = looked if looked is not None else {"state": str(seen)}
+        if looked is not None and (self.verdict(execution) is not Verdict.WAITING or self._was_passed(seen)):
             return self.finish(context, name, execution, seen=seen)
         limits = Deadlines(**(deadlines or {}))
         if not isinstance(event, dict):
@@ -213,7 +230,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if next_method != TRIGGER_FAILED:
             return self.resume(next_method, next_kwargs, context)
         name = self._announced(context)
-        execution = self.hook.client.get(name)
+        execution = self._look(name) or {}
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         if (next_kwargs or {}).get("error") == TRIGGER_TIMEOUT:
@@ -262,3 +279,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if isinstance(error, ExecutionCancelled):
             raise AirflowFailException(str(error)) from error
         raise error
+
+
+def _names(states: Collection[Any] | str) -> list[str]:
+    """Return states by name; a text is one state, not its letters."""
+    return [states] if isinstance(states, str) else [getattr(state, "name", state) for state in states]

@@ -72,6 +72,8 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self.failure_states = FAILURE_STATES if failure_states is None else failure_states
         self.deferrable = deferrable or start_from_trigger
         self.start_from_trigger = start_from_trigger
+        self._states: StateLog | None = None
+        self._began = 0.0
         if start_from_trigger:
             from airflow_provider_workflows.sensors.start import start_trigger_args
 
@@ -89,13 +91,17 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         """Wait: deferred where asked to, else by poking."""
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
-        self._states = StateLog(str(name), self.log)
         if not self.deferrable:
             # Airflow 2 warns of a task that is called by another one, and takes this for such a call.
             poking = getattr(BaseSensorOperator.execute, "__wrapped__", BaseSensorOperator.execute)
             return poking(self, context)
-        deadline = self._waiting_since(context) + self.timeout
+        deadline = self._waiting_since(context) + self.longest_wait()
         return self._skipping(self.wait, context, name, Deadlines(deadline=deadline))
+
+    def longest_wait(self) -> float:
+        """Return the seconds after which a deferred sensor is late; Airflow 3 leaves ``execution_timeout`` to it."""
+        limit = self.execution_timeout
+        return float(self.timeout) if limit is None else min(float(self.timeout), limit.total_seconds())
 
     def _waiting_since(self, context: Context) -> float:
         """
@@ -119,17 +125,22 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; an execution that has ended badly raises."""
         name = self.execution_name(self.execution_id)
+        if self._states is None:
+            self._states, self._began = StateLog(str(name), self.log), self.hook.clock.monotonic()
         try:
             execution = self.hook.client.without_retries().get(name, "BASIC")
         except WorkflowsApiError as exc:
-            if not is_passing(exc, waited=float("inf")):
+            # A new process pokes after each rescheduling, so there is no telling for how long it has not been found.
+            waited = float("inf") if self.reschedule else self.hook.clock.monotonic() - self._began
+            if not is_passing(exc, waited):
                 raise
             self.log.warning("A look at %s failed and will be repeated: %s", name, exc)
             return PokeReturnValue(is_done=False)
         self._states.saw(execution.get("state"))
-        if self.verdict(execution) is Verdict.WAITING:
+        whole = None if self.verdict(execution) is Verdict.WAITING else self._look(name)
+        if whole is None:
             return PokeReturnValue(is_done=False)
-        finished = self.finish(context, name, self.hook.client.get(name), seen=execution.get("state"))
+        finished = self.finish(context, name, whole, seen=execution.get("state"))
         return PokeReturnValue(is_done=True, xcom_value=finished)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

@@ -54,7 +54,7 @@ def start_trigger_args(sensor: WorkflowExecutionSensor) -> StartTriggerArgs:
             "end_task": sensor.has_no_work_after_waiting(),
         },
         next_method="execute_complete",
-        timeout=timedelta(seconds=sensor.timeout),
+        timeout=timedelta(seconds=sensor.longest_wait()),
     )
 
 

@@ -154,7 +154,7 @@ def test_v1_only_fields_are_refused_on_v1beta(
         {"1team": "x"},
         {"": "x"},
         {"team": "x" * 64},
-        {"team": 1},
+        {"team": 1.5},
         {f"k{number}": "v" for number in range(65)},
     ],
 )
@@ -257,3 +257,19 @@ def test_the_client_libraries_spelling_is_taken(task: Task, emulator: Emulator) 
     (execution,) = emulator.executions()
     assert execution["callLogLevel"] == "LOG_ERRORS_ONLY"
     assert execution["argument"] == "null"
+
+
+@pytest.mark.usefixtures("connection")
+def test_numbers_from_native_rendering_are_taken(task: Task, emulator: Emulator) -> None:
+    """A project number, and a label that looks like one, may arrive as numbers."""
+    task(WorkflowsCreateExecutionOperator, workflow_id="echo", project_id=123456789012, labels={"day": 20260101}).run()
+    assert emulator.executions()[0]["labels"]["day"] == "20260101"
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("parameter", ["labels", "execution"])
+def test_texts_for_dicts_are_refused(parameter: str, task: Task, emulator: Emulator) -> None:
+    """JSON text where a dict belongs is an error that names the parameter."""
+    with pytest.raises(ValueError, match=f"{parameter} must be a dict"):
+        task(WorkflowsCreateExecutionOperator, workflow_id="echo", **{parameter: "{}"}).run()
+    assert emulator.requests == []

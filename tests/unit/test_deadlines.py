@@ -60,6 +60,53 @@ def test_execution_timeout_cancels_and_fails(
 
 
 @deferring
+@pytest.mark.parametrize("fault", ["unavailable", "rate_limited"])
+def test_execution_timeout_cancels_when_nothing_can_be_read(
+    create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool, fault: str
+) -> None:
+    """Reading and cancelling have quotas of their own: an outage of the one does not leave an execution running."""
+    run = create(deferrable=deferrable)
+    clock.on_sleep(lambda: emulator.fail("get", fault, times=None), number=3)
+    clock.on_sleep(lambda: emulator.fail("list", fault, times=None), number=3)
+    with pytest.raises(ExecutionTimeout):
+        run.run()
+    emulator.clear_faults()
+    assert only_state(emulator) == "CANCELLED"
+
+
+@deferring
+def test_an_outage_when_it_ends_loses_nothing(
+    create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool
+) -> None:
+    """An execution whose result cannot be fetched at once is waited for on, not failed."""
+    run = create(deferrable=deferrable, argument={"seconds": 60, "result": 7}, execution_timeout=None)
+    outage = emulator.fail("get", "unavailable", when=lambda request: "fields" not in request.query, times=9)
+    if deferrable:
+        outage.remove()
+        assert isinstance(run.execute(), TaskDeferred)
+        event = run.event()
+        emulator.fail("get", "unavailable", times=9)
+        outcome = run.fire(event)
+        while isinstance(outcome, TaskDeferred):
+            outcome = run.fire(run.event())
+    else:
+        run.run()
+    assert run.xcoms["result"] == 7
+
+
+@deferring
+def test_a_service_cannot_silence_a_wait(
+    create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool
+) -> None:
+    """A Retry-After of a day is not waited out."""
+    run = create(deferrable=deferrable, argument={"seconds": 60}, execution_timeout=None)
+    began = clock.time()
+    clock.on_sleep(lambda: emulator.fail("get", status=503, headers={"Retry-After": "86400"}))
+    run.run()
+    assert clock.time() - began < 900
+
+
+@deferring
 def test_execution_timeout_leaves_it_running_where_asked(create: Task, emulator: Emulator, deferrable: bool) -> None:
     """With cancel_on_timeout=False the execution goes on without its task."""
     with pytest.raises(ExecutionTimeout):
@@ -154,6 +201,22 @@ def test_the_sensors_timeout_never_cancels(
         run.run()
     assert only_state(emulator) == "ACTIVE"
     assert emulator.count("cancel") == 0
+    assert clock.time() - began == pytest.approx(120, abs=15)
+
+
+def test_a_deferred_sensor_has_its_execution_timeout(task: Task, emulator: Emulator, clock: AdvancingClock) -> None:
+    """The earlier of the two limits ends a deferred sensor; Airflow 3 itself looks at neither."""
+    began = clock.time()
+    run = task(
+        WorkflowExecutionSensor,
+        workflow_id="forever",
+        execution_id=emulator.start("forever"),
+        timeout=86400,
+        execution_timeout=timedelta(seconds=120),
+        deferrable=True,
+    )
+    with pytest.raises(AirflowSensorTimeout):
+        run.run()
     assert clock.time() - began == pytest.approx(120, abs=15)
 
 

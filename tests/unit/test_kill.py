@@ -141,6 +141,32 @@ def test_a_kill_between_a_create_and_its_answer(
     assert only_state(emulator) == "CANCELLED"
 
 
+def test_a_kill_while_a_retry_looks_back(task: Task, emulator: Emulator, clock: AdvancingClock, version: str) -> None:
+    """A retry that is killed before it has attached stops what the try before it left (v1)."""
+    if version == "v1beta":
+        pytest.skip("v1beta has no labels")
+    run = task(WorkflowsCreateExecutionOperator, workflow_id="forever", wait_for_completion=True)
+
+    def die() -> None:
+        raise Killed
+
+    def kill() -> None:
+        clock.forget()
+        run.kill()
+        raise Killed
+
+    clock.on_sleep(die)
+    with pytest.raises(Killed):
+        run.execute()
+    clock.forget()
+    run.retry()
+    emulator.fail("list", "unavailable")
+    clock.on_sleep(kill)
+    with pytest.raises(Killed):
+        run.execute()
+    assert only_state(emulator) == "CANCELLED"
+
+
 def test_a_killed_sensor_cancels_nothing(task: Task, emulator: Emulator) -> None:
     """An execution that somebody else started is not the sensor's to stop."""
     run = task(WorkflowExecutionSensor, workflow_id="forever", execution_id=emulator.start("forever"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -245,7 +246,8 @@ async def test_cancellation_is_passed_on(messages: tuple[str, ...], emulator: Em
     running.cancel(*messages)
     with pytest.raises(asyncio.CancelledError) as caught:
         await running
-    assert caught.value.args == messages
+    if sys.version_info >= (3, 11):  # before, awaiting a cancelled task loses its message on the way to this test
+        assert caught.value.args == messages
     assert emulator.count("cancel") == 0
 
 
