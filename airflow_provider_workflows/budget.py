@@ -29,10 +29,11 @@ from typing import Literal
 
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.per_loop import PerLoop
 from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
 
-log = logging.getLogger(__name__)
+log = LoopLog(logging.getLogger(__name__))
 
 Kind = Literal["get", "list"]
 KINDS: tuple[Kind, ...] = ("get", "list")

@@ -57,6 +57,7 @@ from airflow_provider_workflows.execution import (
     WorkflowName,
     execution_id_of,
 )
+from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.per_loop import PerLoop, create_detached_task
 from airflow_provider_workflows.polling_client import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling_plan import Prices, next_page_pays
@@ -66,7 +67,7 @@ from airflow_provider_workflows.waiting import check_interval, is_passing, wait_
 
 __all__ = ["OpenClient", "Poller", "shared_poller"]
 
-log = logging.getLogger(__name__)
+log = LoopLog(logging.getLogger(__name__))
 
 #: Seconds for which a newcomer waits for others to be looked at with; a tenth of the interval if that is less.
 GATHER = 1.0
@@ -133,7 +134,8 @@ class Poller:
         Return the state in which the execution ended, as soon as a look shows it.
 
         :param poll_interval: the most seconds between two looks.
-        :param log: takes what is said about this execution: changes of its state, steps, looks that failed.
+        :param log: called on the event loop with what is said about this execution: changes of its state, steps,
+            looks that failed.
         :param on_state: told each new state, the first one included.
         :param deadline: epoch seconds; costs less than a timer around this call.
         :param queued_deadline: epoch seconds by which it must have left the state QUEUED.

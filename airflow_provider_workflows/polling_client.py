@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.clock import Clock
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
+from airflow_provider_workflows.loop_log import LoopLog
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.client import AsyncWorkflowsClient
 
-log = logging.getLogger(__name__)
+log = LoopLog(logging.getLogger(__name__))
 
 #: Makes a client; returns it with what closes it.
 OpenClient = Callable[[], Awaitable[tuple["AsyncWorkflowsClient", Callable[[], Awaitable[None]]]]]

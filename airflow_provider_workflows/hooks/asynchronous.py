@@ -25,6 +25,7 @@ from airflow_provider_workflows.execution import (
 )
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.settings import ConnectionSettings
 from airflow_provider_workflows.waiting import timed_out
 
@@ -219,7 +220,7 @@ class WorkflowExecutionsAsyncHook(HookBase):
                     poll_interval=poll_interval,
                     success_states=success_states,
                     failure_states=failure_states,
-                    log=self.log,
+                    log=LoopLog(self.log),
                     deadline=None if timeout is None else self.clock.time() + timeout,
                 )
             except asyncio.TimeoutError:

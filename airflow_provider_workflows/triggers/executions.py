@@ -28,6 +28,7 @@ from airflow_provider_workflows.execution import (
     classify,
 )
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
+from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.triggers.task_state import was_killed
 from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
@@ -168,9 +169,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
         Where Airflow has no ``on_kill`` for triggers (before 3.3), a kill arrives as a cancellation like a shutdown
         does; the task instance tells which it is. The cancellation is always passed on.
         """
-        began = self.clock.monotonic()
+        began, log = self.clock.monotonic(), LoopLog(self.log)
         try:
-            event = await self._wait()
+            event = await self._wait(log)
+            await log.written()
             if (left := began + YOUNGEST_EVENT - self.clock.monotonic()) > 0:
                 await self.clock.async_sleep(left)
         except asyncio.CancelledError:
@@ -200,13 +202,15 @@ class WorkflowExecutionTrigger(BaseTrigger):
         await asyncio.shield(kill)
 
     async def _kill(self) -> None:
-        if not await was_killed(self, self.log):
-            self.log.info("The task still waits for %s: not cancelling it.", self.execution_id)
-            return
-        async with self._poller(self.execution_name) as poller:
-            await poller.cancel(self.execution_id, self.log)
+        log = LoopLog(self.log)
+        if await was_killed(self, log):
+            async with self._poller(self.execution_name) as poller:
+                await poller.cancel(self.execution_id, log)
+        else:
+            log.info("The task still waits for %s: not cancelling it.", self.execution_id)
+        await log.written()
 
-    async def _wait(self) -> TriggerEvent:
+    async def _wait(self, log: LoopLog) -> TriggerEvent:
         try:
             async with self._poller(self.execution_name) as poller:
                 ended = await poller.wait_for_end(
@@ -214,14 +218,16 @@ class WorkflowExecutionTrigger(BaseTrigger):
                     poll_interval=self.poll_interval,
                     success_states=self.success_states,
                     failure_states=self.failure_states,
-                    log=self.log,
+                    log=log,
                     on_state=self._saw,
                     deadline=self.deadline,
                     queued_deadline=self.queued_deadline,
                 )
                 succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
-                if self.end_task and succeeded and ended == "SUCCEEDED" and (event := await self._task_end(poller)):
-                    return event
+                if self.end_task and succeeded and ended == "SUCCEEDED":
+                    event = await self._task_end(poller, log)
+                    if event is not None:
+                        return event
         except asyncio.TimeoutError:
             return self._event("timeout", self._state, "the execution did not start or end before its deadline")
         except (WorkflowsError, ValueError, AirflowException) as exc:
@@ -231,17 +237,17 @@ class WorkflowExecutionTrigger(BaseTrigger):
     def _saw(self, state: str | None) -> None:
         self._state = state
 
-    async def _task_end(self, poller: Poller) -> TriggerEvent | None:
+    async def _task_end(self, poller: Poller, log: LoopLog) -> TriggerEvent | None:
         """Return the event that ends the task from here; ``None`` where a worker has to do it."""
         try:
             execution = await poller.get(self.execution_id)
         except WorkflowsError as exc:
-            self.log.info("%s could not be fetched here, so its task goes on in a worker: %s", self.execution_id, exc)
+            log.info("%s could not be fetched here, so its task goes on in a worker: %s", self.execution_id, exc)
             return None
         if execution.get("state") != "SUCCEEDED" or len(json.dumps(execution)) > LARGEST_END:
             return None
         xcoms = {**execution_xcoms(self.execution_name), **result_xcoms(execution), "return_value": execution}
-        self.log.info("%s ended in state SUCCEEDED.", self.execution_name)
+        log.info("%s ended in state SUCCEEDED.", self.execution_name)
         return TaskSuccessEvent(xcoms=xcoms)
 
     def _event(self, status: Status, state: str | None, message: str) -> TriggerEvent:
