@@ -7,7 +7,7 @@
 #   ARGS="-k name -x"   further arguments for pytest; a part of the suite is not measured for coverage
 #   SEED=7              `make chaos` breaks things in this order (default: a new one each time, printed)
 #   EXECUTIONS=200      how many `make chaos` starts
-#   PARTS=waiting,calls what `make bench` measures (default: all but triggerer; see docs/benchmarks.md)
+#   PARTS=waiting,calls what `make bench` measures (default: all parts)
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
 SHELL := /bin/bash

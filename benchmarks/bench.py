@@ -2,8 +2,8 @@
 """
 Measure what waiting, importing and calling cost, side by side with other ways, and write docs/benchmarks.md.
 
-Run it with ``make bench``, which makes its environment. It takes about twelve minutes; figures are only worth
-something on a machine that does nothing else.
+Run it with ``make bench``, which makes its environment. It takes about twenty minutes and needs PostgreSQL for
+its last part; figures are only worth something on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -31,15 +31,12 @@ PARTS = {
     "modes": "bench_modes",
     "triggerer": "bench_triggerer",
 }
-#: Takes as long as all others together and needs PostgreSQL.
-ONLY_ON_REQUEST = {"triggerer"}
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
-    default = ",".join(name for name in PARTS if name not in ONLY_ON_REQUEST)
-    parser.add_argument("--parts", default=default, help=f"of {', '.join(PARTS)} (default: %(default)s)")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)} (default: %(default)s)")
     parser.add_argument("--counts", default="100,1000,10000", help="waits to measure with (default: %(default)s)")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the tables go (default: docs)")
     return parser.parse_args()

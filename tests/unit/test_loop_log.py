@@ -58,7 +58,7 @@ def test_lines_of_a_wait_do_not_stop_the_loop(task: Task, emulator: Emulator) ->
     emulator.start("sleep", {"seconds": 15})
     execution_id = emulator.start("sleep", {"seconds": 30})
     run = task(
-        WorkflowExecutionSensor, workflow_id="sleep", execution_id=execution_id, deferrable=True, poll_interval=1
+        WorkflowExecutionSensor, workflow_id="sleep", execution_id=execution_id, deferrable=True, poke_interval=1
     )
     run.execute()
     late = LateReader(execution_id)
