@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_workflows import __version__
 from airflow_provider_workflows.exceptions import CredentialsError
@@ -308,6 +310,8 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers["User-Agent"] = USER_AGENT
+    # Without a say of its own in this, requests replaces the token by a login that ~/.netrc has for the host.
+    session.auth = lambda request: request
     return session
 
 
@@ -323,8 +327,8 @@ def make_async_session(credentials: Credentials, *, timeout: float, limit: int) 
     Return a session for the running event loop that adds the token, refreshes it and resends after a 401.
 
     Tokens are fetched in a thread, once for all requests that wait for one. Answers that ask for a repeat
-    (429, 5xx) are handed back, never repeated here: a POST that is sent twice is two executions. Await
-    ``close()`` to release its connections.
+    (429, 5xx) are handed back, never repeated here: a POST that is sent twice is two executions. Proxies are the
+    environment's. Await ``close()`` to release its connections.
 
     :param timeout: seconds for one request, unless it gives its own; a token that must be fetched first has
         the same time again.
@@ -349,14 +353,23 @@ def make_async_session(credentials: Credentials, *, timeout: float, limit: int) 
             total_attempts: int | None = 1,  # noqa: ARG002 - part of the signature, and what must not be obeyed
             **kwargs: Any,
         ) -> Any:
+            kwargs.setdefault("proxy", _environment_proxy(url))
             return await super().request(
                 method, url, data, headers, max_allowed_time, timeout, total_attempts=1, **kwargs
             )
 
     http = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit),
-        trust_env=True,  # proxies are set by environment variables, which requests reads by default
+        # With it, aiohttp reads ~/.netrc in a thread for each request, and refuses to send a token to a host in it.
+        trust_env=False,
         headers={"User-Agent": USER_AGENT},
         cookie_jar=aiohttp.DummyCookieJar(),
     )
     return BoundedSession(credentials, auth_request=Request(session=http))
+
+
+def _environment_proxy(url: str) -> str | None:
+    """Return the proxy that environment variables set for a URL, as requests finds it by itself."""
+    parts = urlsplit(url)
+    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

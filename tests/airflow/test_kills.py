@@ -173,6 +173,7 @@ def test_marked_failed_in_worker(kills: Kills) -> None:
     kills.wait_for_executions("marked_in_worker", "ACTIVE")
     kills.mark("marked_in_worker", "failed")
     kills.wait_for_executions("marked_in_worker", "CANCELLED")
+    assert kills.creates("marked_in_worker") == 1
 
 
 def test_cleared_in_worker(kills: Kills) -> None:
@@ -182,6 +183,7 @@ def test_cleared_in_worker(kills: Kills) -> None:
     kills.clear("cleared_in_worker")
     kills.wait_for_executions("cleared_in_worker", "CANCELLED", "ACTIVE")
     kills.finish("cleared_in_worker")
+    assert kills.states("cleared_in_worker") == ["CANCELLED", "SUCCEEDED"]
 
 
 @pytest.mark.parametrize(("task_id", "state"), [("marked_failed", "failed"), ("marked_success", "success")])
@@ -208,6 +210,7 @@ def test_dag_run_marked_failed(kills: Kills) -> None:
     kills.wait_for_trigger("failed_run")
     kills.cluster.api("PATCH", run_path("kills_run", kills.runs["kills_run"]), {"state": "failed"})
     kills.wait_for_executions("failed_run", "CANCELLED")
+    assert kills.creates("failed_run") == 1
 
 
 def test_triggerer_killed(kills: Kills) -> None:

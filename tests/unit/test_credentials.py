@@ -607,3 +607,49 @@ async def test_async_session_has_the_timeout(google: Google) -> None:
     with pytest.raises(GoogleTimeoutError):
         await session.request("GET", f"{google.url}/token")
     await session.close()
+
+
+# --- what the machine's environment says about the network
+
+
+async def both_sessions(resolved: Resolved, url: str) -> list[Any]:
+    """Ask with a session of each kind; return what the API saw of the token."""
+
+    def ask() -> Any:
+        with make_session(resolved.credentials, timeout=10) as session:
+            return session.get(url).json()
+
+    session = make_async_session(resolved.credentials, timeout=10, limit=1)
+    try:
+        answer = json.loads(await (await session.request("GET", url)).read())
+    finally:
+        await session.close()
+    return [await asyncio.to_thread(ask), answer]
+
+
+async def test_netrc_does_not_replace_the_token(
+    google: Google, resolved: Resolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login that the machine has for every host is neither sent instead of the token nor an error."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"default login me password {SECRET}\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    seen = await both_sessions(resolved, f"{google.url}/api")
+    assert [each["authorization"].partition(" ")[0] for each in seen] == ["Bearer", "Bearer"]
+
+
+@pytest.mark.parametrize(("prefix", "login"), [("http://me:word@", "Basic bWU6d29yZA=="), ("", None)])
+async def test_requests_go_through_the_proxy_of_the_environment(
+    google: Google, monkeypatch: pytest.MonkeyPatch, prefix: str, login: str | None
+) -> None:
+    """Both sessions use it, with its login, and leave it out for the hosts that the environment excepts."""
+    anonymous = Resolved(AnonymousCredentials(), None)  # type: ignore[no-untyped-call]
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", google.url.replace("http://", prefix))
+    await both_sessions(anonymous, "http://workflows.invalid/api")
+    assert [request.path for request in google.requests] == ["http://workflows.invalid/api"] * 2
+    assert [request.headers.get("proxy-authorization") for request in google.requests] == [login] * 2
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    await both_sessions(anonymous, f"{google.url}/api")
+    assert [request.path for request in google.requests[2:]] == ["/api"] * 2

@@ -95,7 +95,7 @@ def names(cell: str) -> list[str]:
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_code_compiles(block: Block) -> None:
     """Code that is shown is at least Python."""
-    compile(block.text, str(block), "exec")
+    assert compile(block.text, str(block), "exec")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "json"], ids=str)
