@@ -557,6 +557,7 @@ async def test_async_session_refreshes_once_after_401(google: Google, resolved: 
     await (await session.request("GET", f"{google.url}/api")).read()
     google.api_statuses = [401] * 5
     answers = await asyncio.gather(*(session.request("POST", f"{google.url}/api") for _ in range(5)))
+    await asyncio.gather(*(answer.read() for answer in answers))
     await session.close()
     assert [answer.status_code for answer in answers] == [200] * 5
     assert len(google.to("/token")) == 2
@@ -582,7 +583,9 @@ async def test_async_session_takes_anonymous_credentials(google: Google) -> None
     answer = await session.request("GET", f"{google.url}/api")
     assert json.loads(await answer.read()) == {"authorization": None}
     google.api_statuses = [401]
-    assert (await session.request("GET", f"{google.url}/api")).status_code == 401
+    answer = await session.request("GET", f"{google.url}/api")
+    await answer.read()
+    assert answer.status_code == 401
     await session.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -96,8 +97,9 @@ def v1beta(emulator: Emulator) -> Api:
 
 
 @pytest.fixture
-def google(emulator: Emulator) -> Callable[[str], Any]:
+def google(emulator: Emulator) -> Iterator[Callable[[str], Any]]:
     """Build Google's own client's `executions()` for a version."""
+    services = ExitStack()
 
     def build(version: str) -> Any:
         service = discovery.build(
@@ -108,6 +110,8 @@ def google(emulator: Emulator) -> Callable[[str], Any]:
             static_discovery=True,
             cache_discovery=False,
         )
+        services.callback(service.close)
         return service.projects().locations().workflows().executions()
 
-    return build
+    with services:
+        yield build
