@@ -2,19 +2,16 @@
 """
 Let a real Airflow 3 triggerer wait for a thousand deferred tasks, and count its "async thread was blocked" lines.
 
-Airflow cannot say who blocked it, so the stack of the loop's thread is sampled all the time (``watched``). Beside it,
-the same is done with triggers that only sleep: what they cause, too, is Airflow's own (it deserializes a DAG per
-trigger that begins this way) or the machine's.
+Airflow cannot say who blocked it, so ``watched`` notes all the time what the loop is doing. Beside it, the same is
+done with triggers that only sleep: what they cause, too, is Airflow's own (it deserializes a DAG per trigger that
+begins this way) or the machine's.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,11 @@ from airflow_provider_workflows.testing import RemoteEmulator
 from bench_fleet import start_fleet
 from bench_processes import PROGRAMS, Bench, BenchError
 from bench_report import Check, Section
+from bench_stalls import Stall, caused_by_us, mostly, read_stalls, total, unexplained
 from chaos_postgres import postgres_server
 from local_emulator import connection_environment
 from processes import wait_until
-from watched.sitecustomize import PERIOD, SAMPLES_FILE
+from watched.sitecustomize import NOTES_FILE, PERIOD, THRESHOLD
 
 TASKS = 20  # of one DAG run, see dags/bench_triggerer.py
 RUNS = 50
@@ -35,25 +33,9 @@ COUNT = TASKS * RUNS
 FIRST, LAST = 150.0, 180.0
 #: The steady phase begins so many seconds after all are deferred, and ends before the first execution does.
 SETTLING = 20.0
-#: Seconds from which on Airflow says that its loop was blocked.
-THRESHOLD = 0.2
-BLOCKED = re.compile(r"^(\S+Z) .*async thread was blocked for ([0-9.]+) seconds", re.MULTILINE)
 WATCHED = PROGRAMS / "watched"
 WAYS = {"sleeping": "sleeping only", "shared": "this package"}
 PHASES = ("while they start", "all waiting", "while they end")
-
-
-@dataclass
-class Blocked:
-    """
-    Hold one line that says that the loop was blocked.
-
-    :ivar seconds: as Airflow says.
-    :ivar ours: seconds of them in which code of this package, or what it called, was running.
-    """
-
-    seconds: float
-    ours: float
 
 
 def run(bench: Bench) -> Section:
@@ -61,32 +43,53 @@ def run(bench: Bench) -> Section:
     section = Section(
         "triggerer",
         f"A real triggerer with {COUNT:,} deferred tasks",
-        ["trigger", "phase", "seconds", "blocked lines", "longest s", "this package's s", "requests", "in the end"],
+        [
+            "trigger",
+            "phase",
+            "seconds",
+            "blocked lines",
+            "stalls",
+            "longest s",
+            "Airflow's s",
+            "garbage s",
+            "this package's s",
+            "mostly in",
+            "requests",
+            "in the end",
+        ],
     )
-    lines = {}
+    stalls, lines = {}, {}
     for way, title in WAYS.items():
         bench.say(f"{COUNT:,} deferred tasks: {title}")
-        rows, lines[way] = one_way(bench, way)
-        section.rows += rows
-    caused = sum(line.ours >= THRESHOLD for phase in lines["shared"] for line in phase)
-    section.checks = [Check("blocked lines with this package running long enough for a line of its own", caused, 0)]
-    for phase in range(1, len(PHASES)):
-        over = len(lines["shared"][phase]) - len(lines["sleeping"][phase])
-        section.checks.append(Check(f"blocked lines {PHASES[phase]}, over those of sleeping triggers", over, 0))
+        triggerer = one_way(bench, way)
+        section.rows += triggerer.rows
+        stalls[way], lines[way] = triggerer.stalls, triggerer.lines
+    over = lines["shared"][1] - lines["sleeping"][1]
+    section.checks = [
+        Check("stalls with this package running long enough for a line of its own", caused_by_us(stalls["shared"]), 0),
+        Check("stalls that Airflow and the garbage collection do not explain", unexplained(stalls["shared"]), 0),
+        Check(f"blocked lines {PHASES[1]}, over those of sleeping triggers", over, 0),
+    ]
     section.notes = [
         f"""Airflow's triggerer on PostgreSQL, interval 10 s. {RUNS} runs of a DAG with {TASKS} tasks that begin in the
-        triggerer and end there. Airflow says that its loop was blocked above {THRESHOLD} s, not by whom: so the stack
-        of the loop's thread is sampled every {PERIOD * 1000:.0f} ms, and *this package's s* is the time within those
-        blocks in which code of this package was on it, in all of the phase. What the sleeping triggers have as well
-        is Airflow's own."""
+        triggerer and end there, with the same XComs. *Blocked lines* are Airflow's "async thread was blocked": its
+        loop came more than {THRESHOLD} s late. They do not say by whom, and come late themselves when the log is
+        stuck. So *stalls* are measured once more by the same measure, and the stack of the loop's thread is looked at
+        every {PERIOD * 1000:.0f} ms. The seconds in which Airflow's code ran, Python collected garbage, and this
+        package's code or what it called ran, are sums over the stalls; *mostly in* names the innermost functions of
+        Airflow or this package.""",
+        """Airflow's share is its own whatever triggers do. It deserializes the whole DAG for each trigger that begins
+        this way, and keeps it: that is what collecting garbage goes through. And it writes some log lines on the loop
+        (`run_trigger` that a trigger starts, `arun` once a minute how many there are) into a pipe that nobody reads
+        while its other process stores events.""",
     ]
     return section
 
 
-def one_way(bench: Bench, way: str) -> tuple[list[list[str]], list[list[Blocked]]]:
-    """Run one kind of trigger; return its rows and the blocked lines of each phase."""
+def one_way(bench: Bench, way: str) -> Triggerer:
+    """Run one kind of trigger to its end; return what was measured."""
     home = bench.home / f"triggerer-{way}"
-    samples = bench.home / f"triggerer-{way}.samples"
+    notes = bench.home / f"triggerer-{way}.notes"
     logs = home / "processes"
     with (
         postgres_server(logs / "postgres.log", bench.say) as database,
@@ -98,7 +101,7 @@ def one_way(bench: Bench, way: str) -> tuple[list[list[str]], list[list[Blocked]
             env={
                 **connection_environment(emulator.endpoint),
                 "PYTHONPATH": os.pathsep.join([str(WATCHED), os.environ.get("PYTHONPATH", "")]),
-                SAMPLES_FILE: str(samples),
+                NOTES_FILE: str(notes),
                 # All at once, as after a triggerer's restart, rather than a few per scheduler loop.
                 "AIRFLOW__SCHEDULER__MAX_DAGRUNS_TO_CREATE_PER_LOOP": "100",
                 "AIRFLOW__SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": "100",
@@ -107,25 +110,31 @@ def one_way(bench: Bench, way: str) -> tuple[list[list[str]], list[list[Blocked]
             say=bench.say,
         ) as cluster,
     ):
-        return Triggerer(bench, cluster, emulator, way, samples).measure()
+        triggerer = Triggerer(bench, cluster, emulator, way, notes)
+        triggerer.measure()
+        return triggerer
 
 
 class Triggerer:
-    """Follow one run of the benchmark through its phases."""
+    """
+    Follow one run of the benchmark through its phases.
 
-    def __init__(
-        self, bench: Bench, cluster: AirflowCluster, emulator: RemoteEmulator, way: str, samples: Path
-    ) -> None:
-        self.bench, self.cluster, self.emulator, self.way, self.samples = bench, cluster, emulator, way, samples
+    :ivar rows: the phases' rows of the table.
+    :ivar stalls: all stalls.
+    :ivar lines: the number of Airflow's blocked lines in each phase.
+    """
+
+    def __init__(self, bench: Bench, cluster: AirflowCluster, emulator: RemoteEmulator, way: str, notes: Path) -> None:
+        self.bench, self.cluster, self.emulator, self.way, self.notes = bench, cluster, emulator, way, notes
         self.dag_id = f"bench_{way}"
         self.rows: list[list[str]] = []
-        self.lines: list[list[Blocked]] = []
-        self.seen = 0
+        self.stalls: list[Stall] = []
+        self.lines: list[int] = []
         self.counted = 0
         self.since = time.monotonic()
 
-    def measure(self) -> tuple[list[list[str]], list[list[Blocked]]]:
-        """Return the rows of the phases, and their blocked lines."""
+    def measure(self) -> None:
+        """Go through the phases."""
         self.cluster.wait_for_dag(self.dag_id)
         fleet = start_fleet(self.emulator, COUNT, FIRST, LAST)
         self.emulator.clear_requests()
@@ -144,11 +153,13 @@ class Triggerer:
         self.end_phase(PHASES[1])
         self.until(lambda: self.states().get("success", 0) == COUNT, "all have ended")
         self.end_phase(PHASES[2])
-        return self.rows, self.lines
 
     def begin(self) -> None:
-        """Forget what the log holds so far."""
-        self.seen, self.since = len(self.blocked()), time.monotonic()
+        """Forget what has been noted and logged so far."""
+        if not self.notes.exists():
+            raise BenchError(f"nobody notes what the triggerer does in {self.notes}")
+        self.earlier_stalls, self.earlier_lines = len(read_stalls(self.notes)), self.blocked_lines()
+        self.since = time.monotonic()
 
     def until(self, condition: Callable[[], bool], text: str) -> None:
         """Wait for something, saying how far it is when it takes long."""
@@ -175,22 +186,15 @@ class Triggerer:
             found[state] = int(answer["total_entries"])
         return found
 
-    def blocked(self) -> list[Blocked]:
-        """Return the lines so far that say that the loop was blocked."""
+    def blocked_lines(self) -> int:
+        """Return how often Airflow has said so far that its loop was blocked."""
         text = self.cluster.log_file("triggerer").read_text(encoding="utf-8", errors="replace")
-        if not self.samples.exists():
-            raise BenchError(f"nobody has sampled the triggerer's stack into {self.samples}")
-        samples = [float(line) for line in self.samples.read_text(encoding="utf-8").splitlines()]
-        lines = []
-        for when, duration in BLOCKED.findall(text):
-            until, seconds = datetime.fromisoformat(when.replace("Z", "+00:00")).timestamp(), float(duration)
-            ours = sum(until - seconds <= sample <= until for sample in samples)
-            lines.append(Blocked(seconds, ours * PERIOD))
-        return lines
+        return text.count("async thread was blocked")
 
     def end_phase(self, phase: str) -> None:
-        """Add a row and the blocked lines of the phase."""
-        lines = self.blocked()[self.seen :]
+        """Add a row and the stalls of the phase."""
+        stalls = read_stalls(self.notes)[self.earlier_stalls :]
+        lines = self.blocked_lines() - self.earlier_lines
         requests = sum(self.emulator.counts().values())
         states = ", ".join(f"{count:,} {state}" for state, count in self.states().items() if count)
         self.rows.append(
@@ -198,13 +202,16 @@ class Triggerer:
                 WAYS[self.way],
                 phase,
                 f"{time.monotonic() - self.since:.0f}",
-                str(len(lines)),
-                f"{max((line.seconds for line in lines), default=0.0):.2f}",
-                f"{sum(line.ours for line in lines):.2f}",
+                str(lines),
+                str(len(stalls)),
+                f"{max((stall.seconds for stall in stalls), default=0.0):.2f}",
+                *(total(stalls, turn) for turn in ("airflow", "gc", "ours")),
+                mostly(stalls),
                 f"{requests - self.counted:,}",
                 states,
             ]
         )
+        self.stalls += stalls
         self.lines.append(lines)
         self.counted = requests
         self.begin()

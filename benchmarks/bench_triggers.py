@@ -22,18 +22,18 @@ class SleepingTrigger(BaseTrigger):
 
     :param ends: epoch seconds, or a template for them, which Airflow renders after making the trigger.
     :param interval: seconds.
-    :param end_task: end the task from the triggerer.
+    :param xcoms: end the task from the triggerer, with these XComs.
     """
 
-    def __init__(self, ends: float | str, interval: float, *, end_task: bool = False) -> None:
+    def __init__(self, ends: float | str, interval: float, xcoms: dict[str, Any] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.ends = ends
         self.interval = interval
-        self.end_task = end_task
+        self.xcoms = xcoms
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what rebuilds it."""
-        kwargs = {"ends": self.ends, "interval": self.interval, "end_task": self.end_task}
+        kwargs = {"ends": self.ends, "interval": self.interval, "xcoms": self.xcoms}
         return "bench_triggers.SleepingTrigger", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -41,7 +41,10 @@ class SleepingTrigger(BaseTrigger):
         ends = float(self.ends)
         while time.time() < ends:  # noqa: ASYNC110 - what is compared with
             await asyncio.sleep(self.interval)
-        yield TaskSuccessEvent() if self.end_task else TriggerEvent("SUCCEEDED")  # type: ignore[no-untyped-call]
+        if self.xcoms is not None:
+            yield TaskSuccessEvent(xcoms=self.xcoms)
+        else:
+            yield TriggerEvent("SUCCEEDED")  # type: ignore[no-untyped-call]
 
 
 class PollingTrigger(BaseTrigger):

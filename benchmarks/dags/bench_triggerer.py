@@ -9,11 +9,34 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
+from airflow_provider_workflows.execution import ExecutionName, WorkflowName
+from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
+
 TASKS = 20
+WORKFLOW = WorkflowName("test-project", "us-central1", "bench-000")
 WAYS = {
     "shared": "airflow_provider_workflows.triggers.executions.WorkflowExecutionTrigger",
     "sleeping": "bench_triggers.SleepingTrigger",
 }
+
+
+def xcoms_of_an_end() -> dict[str, Any]:
+    """Return what this package's trigger ends a task with, so that Airflow has as much to store for both."""
+    name = ExecutionName(WORKFLOW, "00000000-0000-4000-8000-000000000000")
+    moment = "2026-01-01T00:00:00.000000000Z"
+    execution = {
+        "name": str(name),
+        "createTime": moment,
+        "startTime": moment,
+        "endTime": moment,
+        "duration": "150.000000000s",
+        "state": "SUCCEEDED",
+        "argument": '{"seconds":150.0}',
+        "result": "null",
+        "workflowRevisionId": "000001-000",
+        "status": {"currentSteps": [{"routine": "main", "step": "sleep"}]},
+    }
+    return {**execution_xcoms(name), **result_xcoms(execution), "return_value": execution}
 
 
 class BeginsInTriggerer(BaseOperator):
@@ -33,12 +56,12 @@ class BeginsInTriggerer(BaseOperator):
         self.number = number
         self.execution_id = f"{{{{ params.ids[{number}] }}}}"
         self.ends = f"{{{{ params.ends[{number}] }}}}"
-        arguments: dict[str, Any] = {"ends": self.ends, "interval": 10.0, "end_task": True}
+        arguments: dict[str, Any] = {"ends": self.ends, "interval": 10.0, "xcoms": xcoms_of_an_end()}
         if way == "shared":
             arguments = {
-                "project_id": "test-project",
-                "location": "us-central1",
-                "workflow_id": "bench-000",
+                "project_id": WORKFLOW.project,
+                "location": WORKFLOW.location,
+                "workflow_id": WORKFLOW.workflow,
                 "execution_id": self.execution_id,
                 "poll_interval": 10.0,
                 "end_task": True,
