@@ -31,11 +31,13 @@ class Stall:
     """
     Hold one stall, and for how many of its seconds who ran.
 
+    :ivar waited: seconds for which other processes had the cores, whoever's turn it was.
     :ivar turns: by ``ours``, ``airflow``, ``loop`` and ``gc``.
     :ivar places: by function of Airflow or this package.
     """
 
     seconds: float
+    waited: float
     turns: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     places: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -46,8 +48,8 @@ class Stall:
 
     @property
     def unexplained(self) -> float:
-        """Return the seconds for which neither Airflow nor the garbage collection accounts."""
-        return self.seconds - self.turns["airflow"] - self.turns["gc"]
+        """Return the seconds for which nobody accounts but this package and what may run on its behalf."""
+        return self.seconds - self.turns["airflow"] - self.turns["gc"] - self.waited
 
 
 def read_stalls(notes: Path) -> list[Stall]:
@@ -59,7 +61,7 @@ def read_stalls(notes: Path) -> list[Stall]:
 
 def explain(stall: Note, notes: Iterable[Note]) -> Stall:
     """Find out who ran during a stall. Nobody can look while garbage is collected, so a look after it counts less."""
-    explained = Stall(stall.seconds)
+    explained = Stall(stall.seconds, float(stall.detail))
     meanwhile = [note for note in notes if note.what != "stall" and note.within(stall) > 0]
     collections = [note for note in meanwhile if note.what == "gc"]
     for note in meanwhile:
@@ -78,7 +80,7 @@ def caused_by_us(stalls: Sequence[Stall]) -> int:
 
 
 def unexplained(stalls: Sequence[Stall]) -> int:
-    """Count the stalls that Airflow and the garbage collection do not explain."""
+    """Count the stalls that Airflow, the garbage collection and the machine do not explain."""
     return sum(stall.unexplained >= THRESHOLD for stall in stalls)
 
 

@@ -52,6 +52,7 @@ def run(bench: Bench) -> Section:
             "longest s",
             "Airflow's s",
             "garbage s",
+            "no core s",
             "this package's s",
             "mostly in",
             "requests",
@@ -67,7 +68,11 @@ def run(bench: Bench) -> Section:
     over = lines["shared"][1] - lines["sleeping"][1]
     section.checks = [
         Check("stalls with this package running long enough for a line of its own", caused_by_us(stalls["shared"]), 0),
-        Check("stalls that Airflow and the garbage collection do not explain", unexplained(stalls["shared"]), 0),
+        Check(
+            "stalls that Airflow, the garbage collection and the machine do not explain",
+            unexplained(stalls["shared"]),
+            0,
+        ),
         Check(f"blocked lines {PHASES[1]}, over those of sleeping triggers", over, 0),
     ]
     section.notes = [
@@ -75,9 +80,9 @@ def run(bench: Bench) -> Section:
         triggerer and end there, with the same XComs. *Blocked lines* are Airflow's "async thread was blocked": its
         loop came more than {THRESHOLD} s late. They do not say by whom, and come late themselves when the log is
         stuck. So *stalls* are measured once more by the same measure, and the stack of the loop's thread is looked at
-        every {PERIOD * 1000:.0f} ms. The seconds in which Airflow's code ran, Python collected garbage, and this
-        package's code or what it called ran, are sums over the stalls; *mostly in* names the innermost functions of
-        Airflow or this package.""",
+        every {PERIOD * 1000:.0f} ms. The seconds in which Airflow's code ran, Python collected garbage, other
+        processes had the cores, and this package's code or what it called ran, are sums over the stalls; *mostly in*
+        names the innermost functions of Airflow or this package.""",
         """Airflow's share is its own whatever triggers do. It deserializes the whole DAG for each trigger that begins
         this way, and keeps it: that is what collecting garbage goes through. And it writes some log lines on the loop
         (`run_trigger` that a trigger starts, `arun` once a minute how many there are) into a pipe that nobody reads
@@ -205,7 +210,10 @@ class Triggerer:
                 str(lines),
                 str(len(stalls)),
                 f"{max((stall.seconds for stall in stalls), default=0.0):.2f}",
-                *(total(stalls, turn) for turn in ("airflow", "gc", "ours")),
+                total(stalls, "airflow"),
+                total(stalls, "gc"),
+                f"{sum(stall.waited for stall in stalls):.1f}",
+                total(stalls, "ours"),
                 mostly(stalls),
                 f"{requests - self.counted:,}",
                 states,

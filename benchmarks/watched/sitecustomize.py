@@ -6,8 +6,9 @@ Python imports this module in every process that has this folder on its path; it
 ``BENCH_NOTES_FILE`` is set, in forked children of ``airflow triggerer``. There it appends lines with four fields to
 that file: when something ended (epoch seconds), how long it took, and what it was:
 
-* ``stall`` and nothing: the loop came as late as this to a timer, by the same measure as Airflow's own watchdog,
-  whose lines come late themselves when the log is stuck;
+* ``stall`` and seconds: the loop came as late as this to a timer, by the same measure as Airflow's own watchdog,
+  whose lines come late themselves when the log is stuck; for so many seconds of that its thread was ready and other
+  processes had the cores;
 * ``gc`` and the generation: Python collected garbage, which stops all threads;
 * ``ours``, ``airflow`` or ``loop``, and a function: what the loop's thread was at when a thread that looks every
   ``PERIOD`` seconds saw it busy. It is this package's turn where that is on the stack, and Airflow's where Airflow
@@ -66,16 +67,25 @@ def _watch_loops(note: Note) -> None:
         def new_event_loop(self) -> asyncio.AbstractEventLoop:
             loop = super().new_event_loop()
 
-            def tick(last: float) -> None:
-                now = time.perf_counter()
+            def tick(last: float, waited_before: float) -> None:
+                now, waited = time.perf_counter(), _waited()
                 if now - last > THRESHOLD:
-                    note(now - last, "stall", "")
-                loop.call_later(TICK, tick, now)
+                    note(now - last, "stall", f"{waited - waited_before:.3f}")
+                loop.call_later(TICK, tick, now, waited)
 
-            loop.call_soon(lambda: loop.call_later(TICK, tick, time.perf_counter()))
+            loop.call_soon(lambda: tick(time.perf_counter(), _waited()))
             return loop
 
     asyncio.set_event_loop_policy(Policy())
+
+
+def _waited() -> float:
+    """Return the seconds for which this thread has waited for a core so far, where Linux tells."""
+    try:
+        with open("/proc/thread-self/schedstat", encoding="ascii") as file:  # noqa: PTH123 - every process would pay for pathlib
+            return int(file.read().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def _look(main: int, note: Note) -> None:
@@ -105,7 +115,7 @@ def _turn(stack: list[CodeType]) -> str:
 
 def _place(stack: list[CodeType]) -> str:
     for code in stack:
-        name = os.path.basename(code.co_filename)  # noqa: PTH119 - pathlib is an import that every process pays for
+        name = os.path.basename(code.co_filename)  # noqa: PTH119 - as above
         if name == "base_events.py":
             break  # what is below runs the loop
         if name != "structlog.py" and (PACKAGE in code.co_filename or AIRFLOW in code.co_filename):
