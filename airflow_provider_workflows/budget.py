@@ -2,8 +2,9 @@
 """
 Keep all pollers of a process within the service's quota of requests.
 
-One :class:`Budget` for each (project, location, endpoint), because that is what Google counts by: 6,000 get and 1,200
-list requests a minute. The defaults take half of each and leave the other half to the project's other clients.
+One :class:`Budget` for each (project, location, endpoint), because that is what Google counts by: 6,000 get, 1,200
+list and 6,000 write requests a minute. The defaults take half of each and leave the other half to the project's other
+clients.
 
 What it promises:
 
@@ -13,7 +14,8 @@ What it promises:
 * First come, first served, among all pollers, for each kind. A poller stands in line for a few requests only, so a
   big one does not starve the small ones.
 * At most ``IN_FLIGHT`` requests are under way.
-* A 429, or any answer with Retry-After, stops *everything* for as long as it asks, or else for a growing while.
+* A 429, or any answer with Retry-After, stops *everything* for as long as it asks (five minutes at most), or else for
+  a growing while.
   After that one request goes ahead alone; when it is answered, the others follow at half the former pace, which
   recovers with each answer. Requests that were under way when the pause began do not make it longer.
 """
@@ -35,8 +37,8 @@ from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
 
 log = LoopLog(logging.getLogger(__name__))
 
-Kind = Literal["get", "list"]
-KINDS: tuple[Kind, ...] = ("get", "list")
+Kind = Literal["get", "list", "cancel"]
+KINDS: tuple[Kind, ...] = ("get", "list", "cancel")
 
 #: Requests under way at once. With answers in 100 ms they make 80 a second, more than the default limits allow.
 IN_FLIGHT = 8
@@ -69,7 +71,8 @@ class Limits:
 
     def of(self, kind: Kind) -> int:
         """Return the limit of a kind of request."""
-        return self.get_requests_per_minute if kind == "get" else self.list_requests_per_minute
+        # The documented quota of writes is that of gets.
+        return self.list_requests_per_minute if kind == "list" else self.get_requests_per_minute
 
 
 class _Bucket:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Cancel an execution in a bounded time, from a worker or from the triggerer.
+Cancel an execution in a bounded time from a worker, and say what became of it, also for the triggerer.
 
 Whether the answer to a cancel already says CANCELLED is not documented, so a short confirmation follows: a retry of
 the task must not find the execution still ACTIVE and go on with one that is about to be cancelled.
@@ -11,15 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.exceptions import WorkflowsError
-from airflow_provider_workflows.execution import Execution, ExecutionName, is_ended
+from airflow_provider_workflows.execution import ExecutionName, is_ended
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.client import AsyncWorkflowsClient, WorkflowsClient
+    from airflow_provider_workflows.client import WorkflowsClient
 
 #: Seconds for a cancel with its repeats and the confirmation. Airflow ends a trigger's ``on_kill`` after 30 s, and a
 #: worker's task process after 60 s.
 CANCEL_BOUND = 20.0
-_CONFIRM_INTERVAL = 1.0
+#: Seconds between two looks whether it has worked.
+CONFIRM_INTERVAL = 1.0
 
 
 def cancel_bounded(client: WorkflowsClient, name: ExecutionName, log: Any) -> bool:
@@ -33,34 +34,21 @@ def cancel_bounded(client: WorkflowsClient, name: ExecutionName, log: Any) -> bo
     try:
         execution = bounded.cancel(name)
         while not is_ended(execution.get("state")) and client.clock.monotonic() < end:
-            client.clock.sleep(_CONFIRM_INTERVAL)
+            client.clock.sleep(CONFIRM_INTERVAL)
             execution = bounded.get(name, "BASIC")
     except WorkflowsError as exc:
-        return _failed(name, exc, log)
-    return _report(name, execution, log)
+        return report_failure(name, exc, log)
+    return report_state(name, execution.get("state"), log)
 
 
-async def cancel_bounded_async(client: AsyncWorkflowsClient, name: ExecutionName, log: Any) -> bool:
-    """Cancel an execution without blocking the event loop; see :func:`cancel_bounded`."""
-    bounded = client.within(CANCEL_BOUND)
-    end = client.clock.monotonic() + CANCEL_BOUND
-    try:
-        execution = await bounded.cancel(name)
-        while not is_ended(execution.get("state")) and client.clock.monotonic() < end:
-            await client.clock.async_sleep(_CONFIRM_INTERVAL)
-            execution = await bounded.get(name, "BASIC")
-    except WorkflowsError as exc:
-        return _failed(name, exc, log)
-    return _report(name, execution, log)
-
-
-def _failed(name: ExecutionName, exc: WorkflowsError, log: Any) -> bool:
+def report_failure(name: ExecutionName, exc: Exception, log: Any) -> bool:
+    """Log that a cancel failed; returns that the execution is not known to have ended."""
     log.error("%s could not be cancelled and may still be going: %s", name, exc)
     return False
 
 
-def _report(name: ExecutionName, execution: Execution, log: Any) -> bool:
-    state = execution.get("state")
+def report_state(name: ExecutionName, state: str | None, log: Any) -> bool:
+    """Log what became of an execution that was asked to cancel; returns whether it has ended."""
     if state == "CANCELLED":
         log.info("%s is cancelled.", name)
     elif is_ended(state):

@@ -40,7 +40,7 @@ from operator import attrgetter
 from typing import Any
 
 from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Limits, shared_budget
-from airflow_provider_workflows.cancelling import cancel_bounded_async
+from airflow_provider_workflows.cancelling import CANCEL_BOUND, CONFIRM_INTERVAL, report_failure, report_state
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import (
     ExecutionNotFound,
@@ -56,6 +56,7 @@ from airflow_provider_workflows.execution import (
     ExecutionName,
     WorkflowName,
     execution_id_of,
+    is_ended,
 )
 from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.per_loop import PerLoop, create_detached_task
@@ -115,6 +116,7 @@ class Poller:
         self._rest_until = 0.0
         self._failures = 0
         self._lists_from = 0.0
+        self._fetches = asyncio.Semaphore(GETS_AT_A_TIME)  # more in the budget's line would make everybody else wait
 
     # --- joining and leaving ----------------------------------------------------------------------------------
 
@@ -143,8 +145,8 @@ class Poller:
         :raises asyncio.TimeoutError: at a deadline.
         """
         name = ExecutionName(self.workflow, execution_id)
-        waiter = Waiter(name, success_states, failure_states, log, on_state)
-        watch = self._join(name, check_interval(poll_interval), waiter)
+        waiter = Waiter(name, check_interval(poll_interval), success_states, failure_states, log, on_state)
+        watch = self._join(name, waiter)
         call_off = None
         if deadline is not None or queued_deadline is not None:
             call_off = waiter.give_up_at(self._clock, deadline, queued_deadline)
@@ -155,8 +157,8 @@ class Poller:
                 call_off()
             self._leave(watch, waiter)
 
-    def _join(self, name: ExecutionName, interval: float, waiter: Waiter) -> Watch:
-        now = self._clock.monotonic()
+    def _join(self, name: ExecutionName, waiter: Waiter) -> Watch:
+        now, interval = self._clock.monotonic(), waiter.interval
         due = now + min(GATHER, interval / 10) if self._watches else now
         watch = self._watches.get(name.execution_id)
         if watch is None:
@@ -170,7 +172,7 @@ class Poller:
         return watch
 
     def _leave(self, watch: Watch, waiter: Waiter) -> None:
-        watch.waiters.remove(waiter)
+        watch.leave(waiter)
         if not watch.waiters and self._watches.get(watch.name.execution_id) is watch:
             del self._watches[watch.name.execution_id]
             if not self._watches:
@@ -183,14 +185,43 @@ class Poller:
         :raises WorkflowsError: whatever the one request ends with.
         """
         opened = await self._source.ready()
-        async with self._budget(opened).request("get"), opened.in_use() as client:
+        # In use while it stands in line: what has been replaced meanwhile must not be closed.
+        async with self._fetches, opened.in_use() as client, self._budget(opened).request("get"):
             return await client.get(ExecutionName(self.workflow, execution_id))
 
     async def cancel(self, execution_id: str, log: Any = log) -> bool:
-        """Cancel an execution in a bounded time; returns whether it is known to have ended."""
-        opened = await self._source.ready()
-        async with opened.in_use() as client:
-            return await cancel_bounded_async(client, ExecutionName(self.workflow, execution_id), log)
+        """
+        Cancel an execution within the budget; returns whether it is known to have ended.
+
+        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; so
+        long is also looked, together with everybody else, whether it has worked.
+        """
+        name, until = ExecutionName(self.workflow, execution_id), self._clock.time() + CANCEL_BOUND
+        try:
+            state = (await self._send_cancel(name, until)).get("state")
+            if not is_ended(state):
+                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=until)
+        except asyncio.TimeoutError:
+            pass
+        except Exception as exc:  # noqa: BLE001 - opening may raise anything; nobody else would hear of it
+            return report_failure(name, exc, log)
+        return report_state(name, state, log)
+
+    async def _send_cancel(self, name: ExecutionName, until: float) -> Execution:
+        failures = 0
+        while True:
+            opened = None
+            try:
+                opened = await self._source.ready()
+                async with opened.in_use() as client, self._budget(opened).request("cancel"):
+                    return await client.cancel(name)
+            except Exception as exc:
+                failures += 1
+                pause = backoff(failures)
+                again = opened is not None and isinstance(exc, WorkflowsError) and self._source.replaces(opened, exc)
+                if (self._source.is_lasting(exc) and not again) or self._clock.time() + pause > until:
+                    raise
+            await self._clock.async_sleep(pause)
 
     async def close(self) -> None:
         """Stop looking and close the client."""
@@ -205,11 +236,15 @@ class Poller:
     async def _run(self) -> None:
         try:
             while self._watches:
-                await self._step()
+                await self._safe_step()
         except asyncio.CancelledError:
             for watch in self._watches.values():
                 watch.fail(WorkflowsError(f"The poller of {self.workflow} was stopped."))
             raise
+
+    async def _safe_step(self) -> None:
+        try:
+            await self._step()
         except Exception as exc:  # a mistake in here must not leave anybody waiting for ever
             log.exception("The poller of %s broke.", self.workflow)
             await self._fail_all(exc)
@@ -308,7 +343,7 @@ class Poller:
 
     async def _read_page(self, opened: OpenedClient, budget: Budget, after: Any) -> Any:
         try:
-            async with budget.request("list"), opened.in_use() as client:
+            async with opened.in_use() as client, budget.request("list"):
                 page = await client.list_page(
                     self.workflow, after, view="BASIC", fields="nextPageToken,executions(name,state)"
                 )
@@ -319,12 +354,12 @@ class Poller:
         return page
 
     async def _list_failed(self, opened: OpenedClient, error: WorkflowsError, *, first: bool) -> None:
-        if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):
-            return  # the next step asks again: with a new client, or when the budget's pause is over
         if isinstance(error, (ExecutionNotFound, PermissionDenied)):
-            # The gets decide: a role may have the one permission without the other.
+            # The gets decide, also about the credentials: a role may have the one permission without the other.
             self._lists_from = self._clock.monotonic() + LIST_REST
             return
+        if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):
+            return  # the next step asks again: with a new client, or when the budget's pause is over
         # A page token may have become invalid; a bad request at the beginning is bad for ever.
         passing = isinstance(error, WorkflowsApiError) and (error.retryable or not first)
         if not passing:
@@ -339,7 +374,7 @@ class Poller:
         now = self._clock.monotonic()
         for start in range(0, len(executions), SLICE):
             for execution in executions[start : start + SLICE]:
-                watch = self._watches.get(execution_id_of(execution))
+                watch = self._watches.get(execution_id_of(execution)) if "name" in execution else None
                 if watch is not None:
                     watch.saw(execution, now, jitter)
                     watch.was_on(page)
@@ -378,7 +413,7 @@ class Poller:
             return  # it was refused; the next step opens another
         view, fields = ("FULL", "name,state,status") if len(self._watches) <= STEPS_UP_TO else ("BASIC", "name,state")
         try:
-            async with self._budget(opened).request("get"), opened.in_use() as client:
+            async with opened.in_use() as client, self._budget(opened).request("get"):
                 execution = await client.get(watch.name, view, fields)
         except WorkflowsError as exc:
             self._get_failed(watch, opened, exc)

@@ -4,13 +4,14 @@ Hold the one client of a poller: opened once, replaced when it gets old or is re
 
 Opening reads an Airflow connection and credentials, which takes a while and happens in threads; whoever makes a
 poller says how. A connection may change while somebody waits for days (keys are rotated), so a client is replaced
-every quarter of an hour, and at once when the service does not accept its credentials.
+every quarter of an hour, beside the old one, and at once when the service does not accept its credentials.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_workflows.clock import Clock
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.loop_log import LoopLog
+from airflow_provider_workflows.per_loop import create_detached_task
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.client import AsyncWorkflowsClient
@@ -82,6 +84,7 @@ class ClientSource:
         self._is_lasting = is_lasting or (lambda _: False)
         self._opening = asyncio.Lock()
         self._replace_from = 0.0
+        self._renewal: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> OpenedClient:
@@ -94,9 +97,10 @@ class ClientSource:
             current = self.current
             if current is None:
                 self.current = current = await self._open()
-            elif self._clock.monotonic() >= current.renew_at:
-                await self._renew(current)
-            return self.current or current
+        if self._clock.monotonic() >= current.renew_at:
+            current.renew_at = math.inf  # by now it is being renewed, for however long that takes
+            self._renewal = create_detached_task(self._renew(current))
+        return current
 
     async def _open(self) -> OpenedClient:
         client, close = await self._open_client()
@@ -104,12 +108,14 @@ class ClientSource:
 
     async def _renew(self, old: OpenedClient) -> None:
         try:
-            self.current = await self._open()
+            renewed = await self._open()
         except Exception as exc:  # noqa: BLE001 - whatever it is, there is a client that still works
             log.warning("Could not read the connection again, going on with what it was: %s", exc)
             old.renew_at = self._clock.monotonic() + RENEW_AGAIN
-        else:
-            await old.retire()
+            return
+        if self.current is old:
+            self.current, renewed = renewed, old
+        self._retire(renewed)  # the old one, or the new one where the old one has been replaced meanwhile
 
     def is_lasting(self, error: Exception) -> bool:
         """Tell whether opening failed for a reason that will not pass by itself."""
@@ -132,18 +138,23 @@ class ClientSource:
             return False
         self._replace_from = now + REPLACE_AFTER
         self.current = None
-        task = asyncio.ensure_future(refused.retire())
+        self._retire(refused)
+        return True
+
+    def _retire(self, client: OpenedClient) -> None:
+        task = create_detached_task(client.retire())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-        return True
 
     async def close(self) -> None:
         """Close the client."""
         current, self.current = self.current, None
         if current is not None:
             await current.retire()
-        if self._closing:
-            await asyncio.gather(*self._closing, return_exceptions=True)
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
 
 def _is_refusal(error: Exception) -> bool:

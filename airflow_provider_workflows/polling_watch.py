@@ -24,15 +24,28 @@ class Waiter:
     """
     Tell one task what becomes of its execution, in that task's context, so that its log lines are its own.
 
+    :param interval: the most seconds between two looks that it wants.
     :param log: the task's logger.
     :param on_state: told each new state.
     """
 
-    __slots__ = ("_context", "_failure_states", "_log", "_name", "_on_state", "_state", "_success_states", "future")
+    __slots__ = (
+        "_context",
+        "_failure_states",
+        "_late_if_queued",
+        "_log",
+        "_name",
+        "_on_state",
+        "_state",
+        "_success_states",
+        "future",
+        "interval",
+    )
 
     def __init__(
         self,
         name: ExecutionName,
+        interval: float,
         success_states: Collection[str],
         failure_states: Collection[str],
         log: Any,
@@ -41,11 +54,13 @@ class Waiter:
         self.future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._context = contextvars.copy_context()
         self._name = name
+        self.interval = interval
         self._success_states = success_states
         self._failure_states = failure_states
         self._log = log
         self._on_state = on_state
         self._state: str | None = None
+        self._late_if_queued = False
 
     def saw(self, state: str | None) -> None:
         """Take note of a state; the wait is over if it is one that was waited for."""
@@ -59,6 +74,8 @@ class Waiter:
             return
         if classify(state, self._success_states, self._failure_states) is not Verdict.WAITING:
             self.future.set_result(str(state))
+        elif state == "QUEUED" and self._late_if_queued:
+            self.future.set_exception(asyncio.TimeoutError())
 
     def _tell(self, state: str | None) -> None:
         first, self._state = self._state is None, state
@@ -105,9 +122,9 @@ class Waiter:
             elif state is None or state == self._state:
                 self.future.set_exception(asyncio.TimeoutError())
             else:
+                self._late_if_queued = True  # nobody has looked yet, or it is queued no longer
                 check(None)
 
-        # It may be queued as long as nobody has looked.
         check("QUEUED")
         return lambda: timer.cancel() if timer is not None else None
 
@@ -204,6 +221,12 @@ class Watch:
             self._steps = steps
             for waiter in self.waiters:
                 waiter.at_step(steps)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Forget somebody who waits no longer, and the interval that only they wanted."""
+        self.waiters.remove(waiter)
+        if self.waiters:
+            self.interval = min(waiter.interval for waiter in self.waiters)
 
     def fail(self, error: Exception) -> None:
         """End all its waits with an error."""

@@ -30,6 +30,7 @@ from airflow_provider_workflows.settings import ConnectionSettings
 from airflow_provider_workflows.waiting import timed_out
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
     from typing_extensions import Self
 
     from airflow_provider_workflows.budget import Limits
@@ -39,20 +40,16 @@ if TYPE_CHECKING:
 
 #: Connections of one async hook: as many requests may be in flight.
 ASYNC_CONNECTIONS = 16
+#: Seconds for which a connection that a poller needs may be missing: Airflow says so when it is itself away.
+MISSING_GRACE = 60.0
 
 
 def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
     """Return what joins the poller that all who wait on this workflow with this connection share."""
     from airflow_provider_workflows.poller import shared_poller
 
-    return shared_poller(
-        connection,
-        workflow,
-        lambda: _open_client(connection, clock),
-        clock=clock,
-        limits=_limits(),
-        is_lasting=_is_lasting,
-    )
+    opener = _Opener(connection, clock)
+    return shared_poller(connection, workflow, opener, clock=clock, limits=_limits(), is_lasting=opener.is_lasting)
 
 
 @functools.cache
@@ -66,22 +63,50 @@ def _limits() -> Limits:
     )
 
 
-def _is_lasting(error: Exception) -> bool:
-    return isinstance(error, (AirflowNotFoundException, ImportError, TypeError, AttributeError))
+class _Opener:
+    """
+    Make the clients of a poller, one after the other, their slow parts in threads.
 
+    Airflow says that a connection does not exist also when only its database or API server is away. So one that has
+    been read once is never replaced by Application Default Credentials, which are somebody else; and a poller goes on
+    asking for one that is missing for some time.
+    """
 
-async def _open_client(
-    connection: ConnectionArguments, clock: Clock
-) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
-    """Make a client for a poller, its slow parts in a thread; return it with what closes it."""
-    hook = WorkflowExecutionsAsyncHook(
-        connection.gcp_conn_id,
-        connection.impersonation_chain,
-        connection.api_version,
-        connection.api_endpoint,
-        clock=clock,
-    )
-    return await hook.get_client(), hook.close
+    __slots__ = ("_arguments", "_clock", "_found", "_missing_since")
+
+    def __init__(self, arguments: ConnectionArguments, clock: Clock) -> None:
+        self._arguments = arguments
+        self._clock = clock
+        self._found = False
+        self._missing_since: float | None = None
+
+    async def __call__(self) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
+        """Make a client; return it with what closes it."""
+        arguments = self._arguments
+        try:
+            connection = await read_connection(arguments, may_be_missing=not self._found)
+        except AirflowNotFoundException:
+            if self._missing_since is None:
+                self._missing_since = self._clock.monotonic()
+            raise
+        self._found, self._missing_since = connection is not None, None
+        hook = WorkflowExecutionsAsyncHook(
+            arguments.gcp_conn_id,
+            arguments.impersonation_chain,
+            arguments.api_version,
+            arguments.api_endpoint,
+            clock=self._clock,
+        )
+        await hook.use(connection)
+        return await hook.get_client(), hook.close
+
+    def is_lasting(self, error: Exception) -> bool:
+        """Tell whether an error will not pass by itself."""
+        if isinstance(error, AirflowNotFoundException):
+            since = self._missing_since
+            return since is None or self._clock.monotonic() - since >= MISSING_GRACE
+        # Airflow denies access to a connection with a PermissionError.
+        return isinstance(error, (PermissionError, ImportError, TypeError, AttributeError))
 
 
 class WorkflowExecutionsAsyncHook(HookBase):
@@ -101,8 +126,13 @@ class WorkflowExecutionsAsyncHook(HookBase):
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection's settings with this hook's own arguments in them."""
         if self._settings is None:
-            self._settings = await read_settings(self._arguments)
+            await self.use(await read_connection(self._arguments))
+        assert self._settings is not None  # noqa: S101 - for the type checker
         return self._settings
+
+    async def use(self, connection: Connection | None) -> None:
+        """Take the settings from a connection that has been read already; it may be logged, so this is a thread's."""
+        self._settings = await asyncio.to_thread(self._arguments.settings, connection)
 
     async def get_client(self) -> AsyncWorkflowsClient:
         """Return the client, made at the first use, its slow parts in a thread."""
@@ -268,14 +298,17 @@ def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
     return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
 
 
-async def read_settings(arguments: ConnectionArguments) -> ConnectionSettings:
-    """Read a connection without blocking the event loop, on every supported Airflow."""
+async def read_connection(arguments: ConnectionArguments, *, may_be_missing: bool = True) -> Connection | None:
+    """
+    Read a connection without blocking the event loop, on every supported Airflow.
+
+    :param may_be_missing: take a default connection that does not exist for one that nobody wants.
+    """
     from airflow.providers.common.compat.connection import get_async_connection
 
     try:
-        connection = await get_async_connection(arguments.gcp_conn_id)
+        return await get_async_connection(arguments.gcp_conn_id)
     except AirflowNotFoundException:
-        if not arguments.may_be_missing():
+        if not (may_be_missing and arguments.may_be_missing()):
             raise
-        connection = None
-    return arguments.settings(connection)
+        return None

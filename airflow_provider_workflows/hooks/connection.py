@@ -43,6 +43,11 @@ class ConnectionArguments:
     api_version: str | None = None
     api_endpoint: str | None = None
 
+    def __post_init__(self) -> None:
+        """Make it a key for what is shared by all who use the same connection in the same way."""
+        if isinstance(self.impersonation_chain, list):
+            object.__setattr__(self, "impersonation_chain", tuple(self.impersonation_chain))
+
     def settings(self, connection: Connection | None) -> ConnectionSettings:
         """
         Combine the connection (``None``: the default one does not exist) with the task's own arguments.

@@ -177,6 +177,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         return (
             own == (WaitsForExecution.execute_complete, BaseOperator.post_execute)
             and bool(self.do_xcom_push)
+            and not getattr(self, "multiple_outputs", False)
             and not self.outlets
             and getattr(self, "_post_execute_hook", None) is None
         )
