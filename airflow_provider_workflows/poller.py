@@ -193,14 +193,15 @@ class Poller:
         """
         Cancel an execution within the budget; returns whether it is known to have ended.
 
-        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; so
-        long is also looked, together with everybody else, whether it has worked.
+        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; for
+        as long after its answer it looks, together with everybody else, whether it has worked.
         """
-        name, until = ExecutionName(self.workflow, execution_id), self._clock.time() + CANCEL_BOUND
+        name = ExecutionName(self.workflow, execution_id)
         try:
-            state = (await self._send_cancel(name, until)).get("state")
+            state = (await self._send_cancel(name, self._clock.time() + CANCEL_BOUND)).get("state")
             if not is_ended(state):
-                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=until)
+                end = self._clock.time() + CANCEL_BOUND
+                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end)
         except asyncio.TimeoutError:
             pass
         except Exception as exc:  # noqa: BLE001 - opening may raise anything; nobody else would hear of it
