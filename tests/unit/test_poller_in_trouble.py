@@ -191,7 +191,7 @@ def test_many_kills_keep_to_the_budget(delay: float) -> None:
         assert all(await asyncio.gather(*(kill(execution_id) for execution_id in ids)))
         counts = world.emulator.counts()
         assert counts["cancel"] == 300
-        assert counts["get"] + counts["list"] <= 100
+        assert counts["get"] + counts["list"] <= 300  # a get a second for each would be thousands
 
     play(scene)
 
