@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A deferred wait while Airflow cannot read connections.
+
+Airflow then says that the connection does not exist: its backends answer nothing, and it takes that for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook
+from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
+from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
+from tests.harness import AdvancingClock, make_trigger, only_event
+from tests.token_server import TOKEN, TokenServer
+
+Connect = Callable[..., None]
+
+
+def wait(emulator: Emulator, clock: AdvancingClock, seconds: float, conn_id: str) -> dict[str, Any]:
+    """Wait in a trigger for an execution that takes so long; return the event's payload."""
+    execution_id = emulator.start("sleep", {"seconds": seconds})
+    trigger = WorkflowExecutionTrigger(DEFAULT_PROJECT, DEFAULT_LOCATION, "sleep", execution_id, gcp_conn_id=conn_id)
+    payload: dict[str, Any] = asyncio.run(only_event(make_trigger(*trigger.serialize(), clock)))
+    return payload
+
+
+def variable(conn_id: str) -> str:
+    """Name the environment variable that holds a connection; without it Airflow finds none."""
+    return f"AIRFLOW_CONN_{conn_id.upper()}"
+
+
+@pytest.mark.parametrize("conn_id", [DEFAULT_CONNECTION_ID, "other"])
+def test_a_wait_keeps_its_identity_when_its_connection_cannot_be_read_again(
+    conn_id: str,
+    emulator: Emulator,
+    connect: Connect,
+    token_server: TokenServer,
+    private_key: str,
+    clock: AdvancingClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After hours without its connection the deferred task still is who it was, never the machine's own account."""
+    connect(conn_id, keyfile_dict=token_server.key(private_key), is_anonymous=None)
+    emulator.settings.token = TOKEN
+    clock.on_sleep(lambda: monkeypatch.delenv(variable(conn_id)), number=3)
+    assert wait(emulator, clock, 10_000, conn_id)["status"] == "success"
+    assert {request.status for request in emulator.requests} == {200}
+
+
+def test_a_connection_that_cannot_be_read_at_first_is_waited_for(
+    emulator: Emulator, connect: Connect, clock: AdvancingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Airflow that is away for some seconds when a trigger starts ends no wait."""
+    connect("other")
+    stored = BaseHook.get_connection("other").as_json()
+    monkeypatch.delenv(variable("other"))
+    clock.on_sleep(lambda: monkeypatch.setenv(variable("other"), stored), number=2)
+    assert wait(emulator, clock, 100, "other")["status"] == "success"
+
+
+async def test_a_chain_of_accounts_waits_like_one(emulator: Emulator, connect: Connect, clock: AdvancingClock) -> None:
+    """A list of accounts is as good for the async hook's wait as for its other methods."""
+    connect()
+    chain = ["delegate@p.iam.gserviceaccount.com", "target@p.iam.gserviceaccount.com"]
+    execution_id = emulator.start("echo", 1)
+    async with WorkflowExecutionsAsyncHook(impersonation_chain=chain, clock=clock) as hook:
+        ended = await hook.wait_for_execution("echo", execution_id=execution_id)
+    assert ended["state"] == "SUCCEEDED"
