@@ -8,7 +8,9 @@ Airflow then says that the connection does not exist: its backends answer nothin
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from tests.harness import AdvancingClock, make_trigger, only_event
-from tests.token_server import TOKEN, TokenServer
+from tests.token_server import TokenServer
 
 Connect = Callable[..., None]
 
@@ -27,7 +29,14 @@ Connect = Callable[..., None]
 def wait(emulator: Emulator, clock: AdvancingClock, seconds: float, conn_id: str) -> dict[str, Any]:
     """Wait in a trigger for an execution that takes so long; return the event's payload."""
     execution_id = emulator.start("sleep", {"seconds": seconds})
-    trigger = WorkflowExecutionTrigger(DEFAULT_PROJECT, DEFAULT_LOCATION, "sleep", execution_id, gcp_conn_id=conn_id)
+    trigger = WorkflowExecutionTrigger(
+        DEFAULT_PROJECT,
+        DEFAULT_LOCATION,
+        "sleep",
+        execution_id,
+        gcp_conn_id=conn_id,
+        api_endpoint=emulator.endpoint,  # not the connection's, so that this machine's own account comes here as well
+    )
     payload: dict[str, Any] = asyncio.run(only_event(make_trigger(*trigger.serialize(), clock)))
     return payload
 
@@ -46,10 +55,15 @@ def test_a_wait_keeps_its_identity_when_its_connection_cannot_be_read_again(
     private_key: str,
     clock: AdvancingClock,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """After hours without its connection the deferred task still is who it was, never the machine's own account."""
     connect(conn_id, keyfile_dict=token_server.key(private_key), is_anonymous=None)
-    emulator.settings.token = TOKEN
+    emulator.settings.token = "the connection's"
+    token_server.tokens = ["the connection's", "the machine's"]
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(token_server.key(private_key)), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
     clock.on_sleep(lambda: monkeypatch.delenv(variable(conn_id)), number=3)
     assert wait(emulator, clock, 10_000, conn_id)["status"] == "success"
     assert {request.status for request in emulator.requests} == {200}

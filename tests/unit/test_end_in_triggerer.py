@@ -78,6 +78,7 @@ def test_a_success_ends_the_task_with_the_xcoms_of_a_worker(create: Task) -> Non
         pytest.param({"workflow_id": "fail", "argument": {"seconds": 60}}, id="failed"),
         pytest.param({"argument": {"seconds": 60, "result": "x" * LARGEST_END}}, id="large"),
         pytest.param({"do_xcom_push": False}, id="no-xcoms"),
+        pytest.param({"multiple_outputs": True}, id="multiple_outputs"),
         pytest.param({"outlets": [Asset("asset")]}, id="outlets"),
         pytest.param({"post_execute": lambda *_: None}, id="post_execute"),
     ],
