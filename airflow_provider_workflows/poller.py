@@ -5,8 +5,8 @@ Watch executions for whoever waits on an event loop, with as few requests as pos
 One poller serves all waits of one (event loop, connection, workflow): ten thousand waits on one workflow are ten
 list requests a round instead of ten thousand gets. Its contract:
 
-* **Made and gone.** The first who enters :func:`shared_poller` makes it, the last who leaves closes it, its client
-  included. It belongs to its event loop: another loop, or a forked process, has pollers of its own.
+* **Made and gone.** The first who enters ``shared_poller`` (:mod:`polling_shared`) makes it, the last who leaves closes
+  it, its client included. It belongs to its event loop: another loop, or a forked process, has pollers of its own.
 * **What a wait gets.** The state in which the execution ended, once, as soon as a look has shown it, or an exception
   of its own. Each new state is told and logged once, in order, in the context of the task that waits. States go
   forward only: a list that is older than the get before it changes nothing.
@@ -35,7 +35,8 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -59,14 +60,12 @@ from airflow_provider_workflows.execution import (
     is_ended,
 )
 from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.per_loop import PerLoop, create_detached_task
+from airflow_provider_workflows.per_loop import create_detached_task
 from airflow_provider_workflows.polling_client import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling_plan import Prices, next_page_pays
 from airflow_provider_workflows.polling_watch import Waiter, Watch
 from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.waiting import check_interval, is_passing, wait_after_error
-
-__all__ = ["OpenClient", "Poller", "shared_poller"]
 
 log = LoopLog(logging.getLogger(__name__))
 
@@ -199,13 +198,12 @@ class Poller:
         name = ExecutionName(self.workflow, execution_id)
         try:
             state = (await self._send_cancel(name, self._clock.time() + CANCEL_BOUND)).get("state")
-            if not is_ended(state):
-                end = self._clock.time() + CANCEL_BOUND
-                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end)
-        except asyncio.TimeoutError:
-            pass
         except Exception as exc:  # noqa: BLE001 - opening may raise anything; nobody else would hear of it
             return report_failure(name, exc, log)
+        if not is_ended(state):
+            end = self._clock.time() + CANCEL_BOUND
+            with suppress(asyncio.TimeoutError, WorkflowsError):
+                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end)
         return report_state(name, state, log)
 
     async def _send_cancel(self, name: ExecutionName, until: float) -> Execution:
@@ -434,63 +432,3 @@ class Poller:
         if watch.failures == 1:
             for waiter in watch.waiters:
                 waiter.warn(error, pause)
-
-
-# --- sharing --------------------------------------------------------------------------------------------------
-
-_POLLERS: PerLoop[tuple[Hashable, WorkflowName], Poller] = PerLoop()
-
-
-class shared_poller:  # noqa: N801 - used like a function, as context managers are
-    """
-    Join the poller of this event loop for a workflow; the first to come makes it, the last to leave closes it.
-
-    To be entered once.
-
-    :param key: tells connections apart (credentials, endpoint, API version).
-    :param open_client: makes the client, when the first look is due; the others are those of :class:`Poller`.
-    """
-
-    __slots__ = ("_clock", "_is_lasting", "_key", "_limits", "_open_client", "_poller", "_workflow")
-
-    def __init__(
-        self,
-        key: Hashable,
-        workflow: WorkflowName,
-        open_client: OpenClient,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
-        limits: Limits | None = None,
-        is_lasting: IsLasting | None = None,
-    ) -> None:
-        self._key = (key, workflow)
-        self._workflow = workflow
-        self._open_client = open_client
-        self._clock = clock
-        self._limits = limits
-        self._is_lasting = is_lasting
-        self._poller: Poller | None = None
-
-    async def __aenter__(self) -> Poller:
-        pollers = _POLLERS.current()
-        poller = pollers.get(self._key)
-        if poller is None:
-            limits, is_lasting = self._limits, self._is_lasting
-            poller = Poller(self._workflow, self._open_client, self._clock, limits=limits, is_lasting=is_lasting)
-            pollers[self._key] = poller
-        self._poller = poller
-        del self._open_client  # ten thousand closures cost memory, and time when Python collects garbage
-        poller.members += 1
-        return poller
-
-    async def __aexit__(self, *_: object) -> None:
-        poller, self._poller = self._poller, None
-        if poller is None:
-            return
-        poller.members -= 1
-        if poller.members == 0:
-            pollers = _POLLERS.current()
-            if pollers.get(self._key) is poller:
-                del pollers[self._key]
-            # Whoever leaves may be cancelled once more; the client must be closed all the same.
-            await asyncio.shield(asyncio.ensure_future(poller.close()))

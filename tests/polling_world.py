@@ -13,7 +13,7 @@ from airflow_provider_workflows.budget import Limits
 from airflow_provider_workflows.client import AsyncWorkflowsClient, ExecutionsApi
 from airflow_provider_workflows.credentials import make_async_session
 from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.poller import shared_poller
+from airflow_provider_workflows.polling_shared import shared_poller
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.testing.server import serve
 from tests import virtual_time

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_workflows.budget import Limits
     from airflow_provider_workflows.client import AsyncWorkflowsClient
     from airflow_provider_workflows.credentials import Resolved
-    from airflow_provider_workflows.poller import shared_poller
+    from airflow_provider_workflows.polling_shared import shared_poller
 
 #: Connections of one async hook: as many requests may be in flight.
 ASYNC_CONNECTIONS = 16
@@ -46,7 +46,7 @@ MISSING_GRACE = 60.0
 
 def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
     """Return what joins the poller that all who wait on this workflow with this connection share."""
-    from airflow_provider_workflows.poller import shared_poller
+    from airflow_provider_workflows.polling_shared import shared_poller
 
     opener = _Opener(connection, clock)
     return shared_poller(connection, workflow, opener, clock=clock, limits=_limits(), is_lasting=opener.is_lasting)

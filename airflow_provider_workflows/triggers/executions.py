@@ -34,7 +34,8 @@ from airflow_provider_workflows.triggers.task_state import was_killed
 from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.poller import Poller, shared_poller
+    from airflow_provider_workflows.poller import Poller
+    from airflow_provider_workflows.polling_shared import shared_poller
 
 Status = Literal["success", "failed", "timeout", "error"]
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")

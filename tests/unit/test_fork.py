@@ -20,7 +20,7 @@ from airflow_provider_workflows.client import AsyncWorkflowsClient, ExecutionsAp
 from airflow_provider_workflows.credentials import make_async_session
 from airflow_provider_workflows.execution import WorkflowName
 from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.poller import shared_poller
+from airflow_provider_workflows.polling_shared import shared_poller
 
 endpoint, execution_id = sys.argv[1:]
 logging.basicConfig(stream=sys.stderr, level=logging.INFO)
