@@ -12,6 +12,7 @@
 #
 # The environment variable PYTHON says which interpreter to take; without it the first usable one of python3,
 # python3.13 ... python3.10 is taken. uv installs in a fraction of pip's time; where it does not work, pip does it.
+# Like pip it compiles what it installs: where PYTHONDONTWRITEBYTECODE is set, every process of Airflow would do so.
 set -euo pipefail
 
 venv=$1 constraints=$2 newest=$3
@@ -56,7 +57,7 @@ if ! "$venv/bin/uv" --version 2>/dev/null | grep -qF "$uv_version"; then
         say "uv could not be installed; pip will do, it takes some minutes longer"
 fi
 say "installing the pinned packages"
-if ! "$venv/bin/uv" pip install --python "$venv/bin/python" --constraint "$constraints" \
+if ! "$venv/bin/uv" pip install --python "$venv/bin/python" --compile-bytecode --constraint "$constraints" \
     --build-constraint "$constraints" "$@"; then
     say "installing with pip instead of uv"
     PIP_CONSTRAINT="$constraints" "$venv/bin/python" -m pip install --disable-pip-version-check "$@"
