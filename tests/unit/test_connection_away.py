@@ -57,7 +57,7 @@ def test_a_wait_keeps_its_identity_when_its_connection_cannot_be_read_again(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """After most of an hour without its connection the deferred task still is who it was, never the machine's own account."""
+    """After most of an hour without its connection the task still is who it was, never the machine's account."""
     connect(conn_id, keyfile_dict=token_server.key(private_key), is_anonymous=None)
     emulator.settings.token = "the connection's"
     token_server.tokens = ["the connection's", "the machine's"]
