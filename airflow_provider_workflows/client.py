@@ -1,263 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Know google-api-python-client: build requests, decode answers, and offer the executions methods, sync and async.
-
-Nothing else imports ``googleapiclient``. Requests are built from the discovery document of the chosen version, so
-exactly the fields and views of that version exist, and are sent by :mod:`airflow_provider_workflows.transport`
-rather than by httplib2, which resends a POST by itself when a connection drops (two executions for one create).
+Call the executions methods, sync and async, each attempt through the retry policy of its operation.
 
 Both clients share everything but the send: :class:`ExecutionsApi` builds a :class:`Call`, somebody sends it, the call
 decodes the answer.
-
-API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_workflows.api_errors import ambiguity_advice, api_error, read_error, says_already_over
+from airflow_provider_workflows.api_errors import says_already_over
 from airflow_provider_workflows.clock import Clock
-from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
-from airflow_provider_workflows.execution import (
-    API_VERSIONS,
-    VIEWS,
-    Execution,
-    ExecutionName,
-    WorkflowName,
-    check_labels,
-    is_ended,
-)
+from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.execution import Execution, ExecutionName, WorkflowName, is_ended
+from airflow_provider_workflows.executions_api import Call, ExecutionsApi
 from airflow_provider_workflows.retrying import RetryPolicy
-from airflow_provider_workflows.transport import Answer, Outgoing, send, send_async
+from airflow_provider_workflows.transport import send, send_async
 
 if TYPE_CHECKING:
     from google.auth.aio.transport.sessions import AsyncAuthorizedSession
     from google.auth.transport.requests import AuthorizedSession
 
-_SERVICE = "workflowexecutions"
 #: More repeats than fit into any bounded time.
 MANY = 1000
-#: The largest page of each version and view, from the discovery documents; larger values are coerced down.
-MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
-    ("v1", "BASIC"): 1000,
-    ("v1", "FULL"): 100,
-    ("v1beta", "BASIC"): 10_000,
-    ("v1beta", "FULL"): 100,
-}
-
-
-class SessionHttp:
-    """
-    Stand in for ``httplib2.Http`` under a googleapiclient resource, sending through a google-auth session.
-
-    So a user's own ``hook.get_conn()…execute()`` is as safe as the hook's methods: one create is one POST.
-    """
-
-    def __init__(self, session: AuthorizedSession, timeout: float) -> None:
-        self._session = session
-        self._timeout = timeout
-
-    def request(
-        self,
-        uri: str,
-        method: str = "GET",
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        **_: Any,
-    ) -> tuple[Any, bytes]:
-        """Send as ``httplib2.Http.request`` would; returns httplib2's response and the content."""
-        import httplib2
-
-        content = body.encode() if isinstance(body, str) else body
-        operation = "create" if method == "POST" and not uri.partition("?")[0].endswith(":cancel") else "request"
-        outgoing = Outgoing(operation, uri.partition("?")[0], method, uri, _without_gzip_agent(headers), content)
-        answer = send(self._session, outgoing, self._timeout)
-        lowered = {key.lower(): value for key, value in answer.headers.items()}
-        response = httplib2.Response({"status": str(answer.status), **lowered})  # type: ignore[no-untyped-call]
-        return response, answer.content
-
-    def close(self) -> None:
-        """Close nothing: the session belongs to the hook."""
-
-
-class _BuildsOnly:
-    """Take the place of a transport where the resource only builds requests."""
-
-    def request(self, *_: Any, **__: Any) -> Any:
-        """Refuse to send."""
-        msg = "This resource builds requests; it does not send them."
-        raise RuntimeError(msg)
-
-    def close(self) -> None:
-        """Close nothing."""
-
-
-def _without_gzip_agent(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Drop googleapiclient's placeholder agent (the session has a real one) and hop headers the session makes."""
-    dropped = {"user-agent", "content-length", "accept-encoding"}
-    return {key: value for key, value in (headers or {}).items() if key.lower() not in dropped}
-
-
-def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
-    """
-    Build googleapiclient's resource from the discovery document that ships with it, without any network.
-
-    :param version: ``v1`` or ``v1beta``.
-    :param endpoint: another base URL (a regional or private endpoint, an emulator); ``None`` for Google's.
-    """
-    from googleapiclient.discovery import build
-
-    if version not in API_VERSIONS:
-        msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {version!r}."
-        raise ValueError(msg)
-    options = {"api_endpoint": endpoint} if endpoint else None
-    return build(_SERVICE, version, http=http, client_options=options, static_discovery=True, cache_discovery=False)
-
-
-@dataclass(frozen=True)
-class Call:
-    """Hold a built request with what is needed to decode its answer and to ask for the next page."""
-
-    outgoing: Outgoing
-    request: Any
-
-    def decode(self, answer: Answer, now: float) -> dict[str, Any]:
-        """
-        Return the decoded resource.
-
-        :raises WorkflowsApiError: for error answers, and for a success that is not the JSON it should be.
-        """
-        import httplib2
-
-        out = self.outgoing
-        if answer.status >= 300:
-            error = read_error(answer.status, answer.headers, answer.content, now)
-            raise api_error(out.operation, out.target, error, out.execution_name)
-        response = httplib2.Response({"status": str(answer.status)})  # type: ignore[no-untyped-call]
-        try:
-            decoded = self.request.postproc(response, answer.content)
-        except ValueError:
-            decoded = None
-        if not isinstance(decoded, dict) or (out.operation != "list" and "name" not in decoded):
-            raise self._not_the_resource(answer)
-        return decoded
-
-    def _not_the_resource(self, answer: Answer) -> WorkflowsApiError:
-        out = self.outgoing
-        cls = AmbiguousCreate if out.operation == "create" else WorkflowsApiError
-        text = (
-            f"Could not {out.operation} {out.target}: the answer {answer.status} is not the expected JSON "
-            f"({len(answer.content)} bytes). Is something between here and the service answering for it?"
-        )
-        if cls is AmbiguousCreate:
-            text += " " + ambiguity_advice(out.target)
-        return cls(text, status_code=answer.status, retryable=True, execution_name=out.execution_name)
-
-
-class ExecutionsApi:
-    """
-    Build the requests of ``projects.locations.workflows.executions`` for one version at one endpoint.
-
-    Checks what the discovery document of the version knows before anything is sent: views, writable fields and their
-    values, and what v1beta does not have (labels, filter, order_by).
-    """
-
-    def __init__(self, version: str = "v1", endpoint: str | None = None) -> None:
-        self.version = version
-        self.endpoint = endpoint
-        self._resource = build_resource(version, endpoint, _BuildsOnly())
-        self._executions = self._resource.projects().locations().workflows().executions()
-        self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001
-
-    def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Call:
-        """Build a create; ``body`` holds writable Execution fields, ``argument`` as JSON text."""
-        self.check_body(body)
-        return self._call("create", str(workflow), self._executions.create(parent=str(workflow), body=dict(body)))
-
-    def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Call:
-        """Build a get; ``view`` is ``BASIC`` (no argument, result, error) or ``FULL``, ``fields`` leaves others out."""
-        request = self._executions.get(name=str(name), view=_check_view(view), **_partial(fields))
-        return self._call("get", str(name), request, str(name))
-
-    def cancel(self, name: ExecutionName) -> Call:
-        """Build a cancel; its body is empty, as the REST reference wants."""
-        return self._call("cancel", str(name), self._executions.cancel(name=str(name)), str(name))
-
-    def list(
-        self,
-        workflow: WorkflowName,
-        *,
-        view: str = "BASIC",
-        filter: str | None = None,  # noqa: A002 - the API's own name
-        order_by: str | None = None,
-        page_size: int | None = None,
-        fields: str | None = None,
-    ) -> Call:
-        """Build the first page of a list; see :meth:`list_next` for the others."""
-        arguments: dict[str, Any] = {"parent": str(workflow), "view": _check_view(view), **_partial(fields)}
-        if filter:
-            self._require_v1("filter")
-            arguments["filter"] = filter
-        if order_by:
-            self._require_v1("order_by")
-            arguments["orderBy"] = order_by
-        largest = MAX_PAGE_SIZE[self.version, view]
-        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-            msg = f"page_size must be a whole number from 1 to {largest}, got {page_size!r}."
-            raise ValueError(msg)
-        arguments["pageSize"] = min(page_size or largest, largest)
-        return self._call("list", str(workflow), self._executions.list(**arguments))
-
-    def list_next(self, call: Call, decoded: Mapping[str, Any]) -> Call | None:
-        """Build the page after the one that ``decoded`` is; ``None`` after the last."""
-        request = self._executions.list_next(call.request, decoded)
-        return None if request is None else self._call("list", call.outgoing.target, request)
-
-    def check_body(self, body: Mapping[str, Any]) -> None:
-        """
-        Check the fields of a create against this version.
-
-        :raises ValueError: for output-only and unknown fields and for values that the version does not have.
-        """
-        for field, value in body.items():
-            schema = self._schema.get(field)
-            if field == "labels":
-                self._require_v1("labels")
-                check_labels(value)
-            elif schema is None or schema.get("readOnly"):
-                writable = ", ".join(sorted(key for key, each in self._schema.items() if not each.get("readOnly")))
-                what = "output only" if schema else f"not a field of {self.version}"
-                msg = f"execution[{field!r}] is {what}. A create can set: {writable}."
-                raise ValueError(msg)
-            elif "enum" in schema and value not in schema["enum"]:
-                msg = f"execution[{field!r}] must be one of {', '.join(schema['enum'])} on {self.version}."
-                raise ValueError(msg)
-
-    def _require_v1(self, parameter: str) -> None:
-        if self.version != "v1":
-            msg = f"{parameter} exists on v1 only, and api_version is {self.version!r}. Use api_version='v1'."
-            raise ValueError(msg)
-
-    def _call(self, operation: str, target: str, request: Any, execution_name: str | None = None) -> Call:
-        body = request.body.encode() if isinstance(request.body, str) else request.body
-        headers = _without_gzip_agent(request.headers)
-        outgoing = Outgoing(operation, target, request.method, request.uri, headers, body, execution_name)
-        return Call(outgoing, request)
-
-
-def _partial(fields: str | None) -> dict[str, str]:
-    """Ask for a partial answer: ``name,state``, ``nextPageToken,executions(name,state)``."""
-    return {"fields": fields} if fields else {}
-
-
-def _check_view(view: str) -> str:
-    if view not in VIEWS:
-        msg = f"view must be one of {', '.join(VIEWS)}, got {view!r}."
-        raise ValueError(msg)
-    return view
 
 
 def _check_limit(limit: int | None) -> None:

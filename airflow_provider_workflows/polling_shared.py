@@ -54,10 +54,7 @@ class shared_poller:  # noqa: N801 - used like a function, as context managers a
             poller = Poller(self._workflow, self._open_client, self._clock, limits=limits, is_lasting=is_lasting)
             pollers[self._key] = poller
         self._poller = poller
-        del (
-            self._open_client,
-            self._is_lasting,
-        )  # ten thousand of them cost memory
+        del self._open_client, self._is_lasting  # ten thousand of them cost memory
         poller.members += 1
         return poller
 

@@ -291,8 +291,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
 def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
     """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
-    from airflow_provider_workflows.client import ExecutionsApi
     from airflow_provider_workflows.credentials import import_async_session, load_credentials
+    from airflow_provider_workflows.executions_api import ExecutionsApi
 
     import_async_session()
     return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)

@@ -84,7 +84,8 @@ class WorkflowExecutionsHook(HookBase):
     def client(self) -> WorkflowsClient:
         """Return the client, made at the first use: reads the connection, the credentials and the API's document."""
         if self._client is None:
-            from airflow_provider_workflows.client import ExecutionsApi, WorkflowsClient
+            from airflow_provider_workflows.client import WorkflowsClient
+            from airflow_provider_workflows.executions_api import ExecutionsApi
 
             settings = self.settings
             api = ExecutionsApi(settings.api_version, settings.api_endpoint)
@@ -261,7 +262,7 @@ class WorkflowExecutionsHook(HookBase):
         Its requests go through the hook's session, so ``execute()`` sends a create once even when the connection
         drops. Pass no ``num_retries`` to a create.
         """
-        from airflow_provider_workflows.client import SessionHttp, build_resource
+        from airflow_provider_workflows.executions_api import SessionHttp, build_resource
 
         settings = self.settings
         return build_resource(

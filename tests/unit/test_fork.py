@@ -16,7 +16,8 @@ import asyncio, logging, os, sys
 
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_provider_workflows.client import AsyncWorkflowsClient, ExecutionsApi
+from airflow_provider_workflows.client import AsyncWorkflowsClient
+from airflow_provider_workflows.executions_api import ExecutionsApi
 from airflow_provider_workflows.credentials import make_async_session
 from airflow_provider_workflows.execution import WorkflowName
 from airflow_provider_workflows.loop_log import LoopLog
