@@ -283,7 +283,6 @@ class DurableCreate:
                     continue
                 execution = found
             self._write(execution_id_of(execution), began)
-            self._log.info("Created %s.", self._name(execution))
             self._cancel_twins(execution)
             return Created(execution, began, attached=False)
         raise AssertionError("unreachable")  # pragma: no cover

@@ -423,11 +423,12 @@ class Poller:
         if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):
             return  # it stays due: the next step asks again
         now = self._clock.monotonic()
-        if not is_passing(error, now - watch.joined):
+        waited = now - watch.joined
+        if not is_passing(error, waited):
             watch.fail(error)
             return
         watch.failures += 1
-        pause = wait_after_error(error, watch.failures, watch.interval)
+        pause = wait_after_error(error, watch.failures, watch.interval, waited)
         watch.due = now + pause
         if watch.failures == 1:
             for waiter in watch.waiters:

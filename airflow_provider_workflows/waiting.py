@@ -44,10 +44,17 @@ def jittered(interval: float, jitter: Callable[[], float] = random.random) -> fl
     return interval * (0.9 + 0.2 * jitter())
 
 
-def wait_after_error(error: Exception, failures: int, interval: float) -> float:
-    """Return the seconds until the next look: at least the interval, more after each failure in a row."""
+def wait_after_error(error: Exception, failures: int, interval: float, waited: float) -> float:
+    """
+    Return the seconds until the next look: at least the interval, more after each failure in a row.
+
+    After a 404 no more than are left, of the ``waited`` seconds, until another one would be believed.
+    """
     asked = min(getattr(error, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
-    return max(asked, interval, backoff(failures))
+    growing = backoff(failures)
+    if isinstance(error, ExecutionNotFound):
+        growing = min(growing, NOT_FOUND_GRACE - waited)
+    return max(asked, interval, growing)
 
 
 def is_passing(error: Exception, waited: float) -> bool:
@@ -124,10 +131,11 @@ def wait_for_end(
                 return execution
             pause = jittered(poll_interval)
         except WorkflowsApiError as exc:
-            if not is_passing(exc, clock.monotonic() - started):
+            waited = clock.monotonic() - started
+            if not is_passing(exc, waited):
                 raise
             failures += 1
-            pause = wait_after_error(exc, failures, poll_interval)
+            pause = wait_after_error(exc, failures, poll_interval, waited)
             log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
         end = next_deadline(state, deadline, queued_deadline)
         left = float("inf") if end is None else end - clock.time()

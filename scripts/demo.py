@@ -121,7 +121,7 @@ def demo(home: Path, *, ui: bool, timeout: float) -> bool:
             fine = report(cluster, states, tasks, emulator.counts())
             if ui:
                 wait_for_interrupt(cluster)
-    say("everything is stopped")
+    say("everything is stopped" + ("; logs are removed" if fine else ""))
     return fine
 
 
@@ -145,7 +145,7 @@ def main() -> int:
         if fine:
             shutil.rmtree(home, ignore_errors=True)
         else:
-            print(f"logs are in {home}", file=sys.stderr)
+            print(f"logs are kept in {home}", file=sys.stderr)
     return 0 if fine else 1
 
 

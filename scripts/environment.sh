@@ -30,7 +30,7 @@ find_python() {
     local candidate
     if [ -n "${PYTHON:-}" ]; then
         if usable "$PYTHON"; then echo "$PYTHON"; return; fi
-        say "PYTHON=$PYTHON is not a Python 3.10 to $newest with the venv module."
+        say "PYTHON=$PYTHON is not a Python 3.10 to $newest with the venv module: $("$PYTHON" --version 2>&1 | head -n 1)"
         return 1
     fi
     for candidate in python3 python3.13 python3.12 python3.11 python3.10; do

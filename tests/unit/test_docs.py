@@ -262,7 +262,7 @@ def test_parameters_of_operators_and_sensor() -> None:
 
 def test_shared_parameters() -> None:
     """What the README says that all operators take is what the base operator takes."""
-    sentence = re.search(r"^All take (.*?)\.", read("README.md"), re.MULTILINE | re.DOTALL)
+    sentence = re.search(r"^All operators and the sensor take (.*?)\.", read("README.md"), re.MULTILINE | re.DOTALL)
     assert sentence
     assert set(names(sentence[1])) == set(inspect.signature(WorkflowsBaseOperator).parameters) - {"kwargs"}
 
@@ -302,9 +302,14 @@ def test_command_line_of_the_emulator() -> None:
 
 
 def test_methods_of_the_emulator() -> None:
-    """Every method and property that is listed exists."""
-    from airflow_provider_workflows.testing import Emulator
+    """Every method and property that is listed exists, from another process all but those that are said not to."""
+    from airflow_provider_workflows.testing import Emulator, RemoteEmulator
 
-    for row in tables("docs/testing.md", "## Looking and steering"):
-        for name in names(row[0]):
-            assert hasattr(Emulator, name.partition("(")[0]), name
+    listed = {
+        name.partition("(")[0] for row in tables("docs/testing.md", "## Looking and steering") for name in names(row[0])
+    }
+    assert {name for name in listed if not hasattr(Emulator, name)} == set()
+    remote = dir(RemoteEmulator("http://127.0.0.1:1"))
+    sentence = re.search(r"methods above but (.*?);", read("docs/testing.md"), re.DOTALL)
+    assert sentence
+    assert {name for name in listed | {"settings"} if name not in remote} == set(names(sentence[1]))

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionFailed,
+    ExecutionNotFound,
     ExecutionTimeout,
     PermissionDenied,
 )
@@ -169,6 +170,18 @@ def test_lasting_error_ends_the_waiting(hook: WorkflowExecutionsHook, emulator: 
     with pytest.raises(PermissionDenied):
         hook.wait_for_execution("forever", execution_id=emulator.start("forever"))
     assert emulator.count("get") == 1
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize(("interval", "end"), [(2, 32), (10, 41), (100, 110)])
+def test_an_execution_that_is_never_found_ends_the_waiting_in_time(
+    interval: float, end: float, hook: WorkflowExecutionsHook, clock: AdvancingClock
+) -> None:
+    """A 404 is believed when it has lasted 30 seconds, not when growing pauses allow to ask again."""
+    began = clock.time()
+    with pytest.raises(ExecutionNotFound):
+        hook.wait_for_execution("echo", execution_id="nobody", poll_interval=interval)
+    assert 30 <= clock.time() - began <= end
 
 
 @pytest.mark.usefixtures("connection")

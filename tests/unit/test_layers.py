@@ -20,9 +20,9 @@ AIRFLOW_SIDE = {"decorators", "hooks", "links", "operators", "sensors", "trigger
 HEIGHT = {"operators": 5, "sensors": 5, "decorators": 5, "triggers": 4, "links": 3, "hooks": 3}
 #: The only modules that know these libraries.
 OWNERS = {
-    "googleapiclient": {"client"},
-    "httplib2": {"client"},
-    "google.auth": {"credentials", "transport", "client"},
+    "googleapiclient": {"executions_api"},
+    "httplib2": {"executions_api"},
+    "google.auth": {"credentials", "transport", "client", "executions_api"},
     "tenacity": {"retrying"},
 }
 

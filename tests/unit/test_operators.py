@@ -20,6 +20,7 @@ from airflow_provider_workflows.operators.executions import (
 )
 from airflow_provider_workflows.testing import Emulator, Step, WorkflowError
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.log_lines import LogLine
 
 Task = Callable[..., TaskRun]
 
@@ -208,6 +209,14 @@ def test_cancel(finished: Any, task: Task, emulator: Emulator) -> None:
     done = emulator.start("echo", 5)
     returned = task(WorkflowsCancelExecutionOperator, workflow_id="echo", execution_id=done).run()
     assert (returned["state"], returned["result"]) == ("SUCCEEDED", "5")
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_create_is_logged_once(durable: bool, task: Task, logs: list[LogLine]) -> None:
+    """One execution, one line: two would look like two executions."""
+    task(WorkflowsCreateExecutionOperator, workflow_id="echo", durable=durable).run()
+    assert len([line for line in logs if "Created projects/" in line.text]) == 1
 
 
 @pytest.mark.usefixtures("connection")

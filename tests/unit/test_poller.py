@@ -261,6 +261,21 @@ def test_executions_that_become_visible_late_are_not_taken_for_gone(count: int) 
     play(scene, get_delay=15.0, list_delay=25.0)
 
 
+@pytest.mark.parametrize(("interval", "end"), [(2.0, 32), (10.0, 41), (100.0, 110)])
+@pytest.mark.parametrize("count", [1, 40])
+def test_executions_that_are_never_found_end_their_waits_in_time(interval: float, end: float, count: int) -> None:
+    """A 404 is believed when it has lasted 30 seconds, not when growing pauses allow to ask again."""
+
+    async def scene(world: World) -> None:
+        began = world.clock.monotonic()
+        waits = world.start([f"nobody-{number}" for number in range(count)], poll_interval=interval)
+        errors = await asyncio.gather(*waits, return_exceptions=True)
+        assert {type(error) for error in errors} == {ExecutionNotFound}
+        assert 30 <= world.clock.monotonic() - began <= end
+
+    play(scene)
+
+
 @pytest.mark.parametrize("count", [2, 40])
 def test_a_missing_permission_ends_all_waits_after_a_second_try(count: int) -> None:
     """Refused with an old and a new client, every wait ends with an exception of its own."""
