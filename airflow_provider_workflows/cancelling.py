@@ -47,6 +47,11 @@ def report_failure(name: ExecutionName, exc: Exception, log: Any) -> bool:
     return False
 
 
+def report_delay(name: ExecutionName, log: Any) -> None:
+    """Log that a cancel has not been sent yet, though it should have been."""
+    log.warning("%s could not be asked to cancel so far and may still be going; still trying.", name)
+
+
 def report_state(name: ExecutionName, state: str | None, log: Any) -> bool:
     """Log what became of an execution that was asked to cancel; returns whether it has ended."""
     if state == "CANCELLED":

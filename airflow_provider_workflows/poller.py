@@ -40,8 +40,15 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
+from airflow_provider_workflows.api_errors import says_already_over
 from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Limits, shared_budget
-from airflow_provider_workflows.cancelling import CANCEL_BOUND, CONFIRM_INTERVAL, report_failure, report_state
+from airflow_provider_workflows.cancelling import (
+    CANCEL_BOUND,
+    CONFIRM_INTERVAL,
+    report_delay,
+    report_failure,
+    report_state,
+)
 from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import (
     ExecutionNotFound,
@@ -61,6 +68,7 @@ from airflow_provider_workflows.execution import (
 )
 from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.per_loop import create_detached_task
+from airflow_provider_workflows.polling_cancel import send_cancel
 from airflow_provider_workflows.polling_client import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling_plan import Prices, next_page_pays
 from airflow_provider_workflows.polling_watch import Waiter, Watch
@@ -164,7 +172,7 @@ class Poller:
             watch = self._watches[name.execution_id] = Watch(name, interval, now=now, due=due)
         watch.interval = min(watch.interval, interval)
         watch.due = min(watch.due, due)
-        watch.waiters.append(waiter)
+        watch.waiters[waiter] = None
         if self._task is None or self._task.done():
             self._task = create_detached_task(self._run())
         self._wake_before(due)
@@ -185,42 +193,35 @@ class Poller:
         """
         opened = await self._source.ready()
         # In use while it stands in line: what has been replaced meanwhile must not be closed.
-        async with self._fetches, opened.in_use() as client, self._budget(opened).request("get"):
+        async with opened.in_use() as client, self._fetches, self._budget(opened).request("get"):
             return await client.get(ExecutionName(self.workflow, execution_id))
 
     async def cancel(self, execution_id: str, log: Any = log) -> bool:
         """
         Cancel an execution within the budget; returns whether it is known to have ended.
 
-        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; for
-        as long after its answer it looks, together with everybody else, whether it has worked.
+        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; where
+        it cannot even be tried so soon, that is logged, too. For as long after its answer it looks, together with
+        everybody else, whether it has worked.
         """
         name = ExecutionName(self.workflow, execution_id)
+        late = self._clock.call_later(CANCEL_BOUND, report_delay, name, log)
+        state, refused = None, None
         try:
-            state = (await self._send_cancel(name, self._clock.time() + CANCEL_BOUND)).get("state")
+            state = (await send_cancel(name, self._source, self._budget, self._clock)).get("state")
         except Exception as exc:  # noqa: BLE001 - opening may raise anything; nobody else would hear of it
-            return report_failure(name, exc, log)
+            if not (isinstance(exc, WorkflowsApiError) and says_already_over(exc)):
+                return report_failure(name, exc, log)
+            refused = exc  # a look tells whether it is over
+        finally:
+            late.cancel()
         if not is_ended(state):
             end = self._clock.time() + CANCEL_BOUND
-            with suppress(asyncio.TimeoutError, WorkflowsError):
+            with suppress(Exception):  # whatever the looks end with, what became of the cancel is logged
                 state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end)
+        if refused is not None and not is_ended(state):
+            return report_failure(name, refused, log)
         return report_state(name, state, log)
-
-    async def _send_cancel(self, name: ExecutionName, until: float) -> Execution:
-        failures = 0
-        while True:
-            opened = None
-            try:
-                opened = await self._source.ready()
-                async with opened.in_use() as client, self._budget(opened).request("cancel"):
-                    return await client.cancel(name)
-            except Exception as exc:
-                failures += 1
-                pause = backoff(failures)
-                again = opened is not None and isinstance(exc, WorkflowsError) and self._source.replaces(opened, exc)
-                if (self._source.is_lasting(exc) and not again) or self._clock.time() + pause > until:
-                    raise
-            await self._clock.async_sleep(pause)
 
     async def close(self) -> None:
         """Stop looking and close the client."""
@@ -259,7 +260,8 @@ class Poller:
         except Exception as exc:  # noqa: BLE001 - opening may raise whatever Airflow and its backends raise
             await self._opening_failed(exc)
             return
-        missing = await self._read_pages(opened)
+        async with opened.in_use():  # what is replaced meanwhile must not be closed between two pages
+            missing = await self._read_pages(opened)
         if missing:
             self._start_gets(missing)
 
@@ -325,12 +327,13 @@ class Poller:
             page = await self._read_page(opened, budget, page)
             if page is None:
                 return ()
-            await self._take_in(page[1].get("executions", ()), read, jitter)
+            await self._take_in(page[1].get("executions") or (), read, jitter)
             still = [watch for watch in missing if watch.looked < began and watch.waiters]
             read, fruitless = read + 1, fruitless + 1 if len(still) == len(missing) else 0
             missing, now = still, self._clock.monotonic()
             complete = not page[1].get("nextPageToken")
         if read:
+            self._failures = 0  # not before: a later page may fail each time
             for watch in missing:
                 watch.was_not_within(read, now, complete=complete)
         return missing
@@ -342,15 +345,13 @@ class Poller:
 
     async def _read_page(self, opened: OpenedClient, budget: Budget, after: Any) -> Any:
         try:
-            async with opened.in_use() as client, budget.request("list"):
-                page = await client.list_page(
+            async with budget.request("list"):
+                return await opened.client.list_page(
                     self.workflow, after, view="BASIC", fields="nextPageToken,executions(name,state)"
                 )
         except WorkflowsError as exc:
             await self._list_failed(opened, exc, first=after is None)
             return None
-        self._failures = 0
-        return page
 
     async def _list_failed(self, opened: OpenedClient, error: WorkflowsError, *, first: bool) -> None:
         if isinstance(error, (ExecutionNotFound, PermissionDenied)):

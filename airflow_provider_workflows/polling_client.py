@@ -48,6 +48,7 @@ class OpenedClient:
         self._close = close
         self._requests = 0
         self._retired = False
+        self._closed = False
 
     @asynccontextmanager
     async def in_use(self) -> AsyncIterator[AsyncWorkflowsClient]:
@@ -65,7 +66,8 @@ class OpenedClient:
         await self._close_if_done()
 
     async def _close_if_done(self) -> None:
-        if self._retired and not self._requests:
+        if self._retired and not self._requests and not self._closed:
+            self._closed = True
             await self._close()
 
 

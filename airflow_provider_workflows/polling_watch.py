@@ -19,6 +19,9 @@ from airflow_provider_workflows.execution import ExecutionName, Verdict, classif
 from airflow_provider_workflows.polling_plan import NOT_LISTED, is_nearly_due, next_due, search_again
 from airflow_provider_workflows.waiting import StateLog, next_deadline
 
+#: Seconds after which a deadline is looked at again: the clock may have been set, or the machine asleep.
+CLOCK_CHECK = 300.0
+
 
 class Waiter:
     """
@@ -65,7 +68,11 @@ class Waiter:
     def saw(self, state: str | None) -> None:
         """Take note of a state; the wait is over if it is one that was waited for."""
         # A list may be older than the get before it, and no execution goes back into the queue.
-        if state == self._state or (state == "QUEUED" and self._state is not None) or self.future.done():
+        if (
+            state == self._state
+            or (state == "QUEUED" and self._state not in (None, "STATE_UNSPECIFIED"))
+            or self.future.done()
+        ):
             return
         try:
             self._context.run(self._tell, state)
@@ -118,7 +125,7 @@ class Waiter:
                 return
             left = end - clock.time()
             if left > 0:
-                timer = clock.call_later(left, check, state)
+                timer = clock.call_later(min(left, CLOCK_CHECK), check, state)
             elif state is None or state == self._state:
                 self.future.set_exception(asyncio.TimeoutError())
             else:
@@ -171,7 +178,7 @@ class Watch:
         self.busy = False
         self.failures = 0
         self.state: str | None = None
-        self.waiters: list[Waiter] = []
+        self.waiters: dict[Waiter, None] = {}  # in the order in which they came; a list is slow to leave
         self._place = 0
         self._failed_searches = 0
         self._forget_at: float | None = None
@@ -203,6 +210,7 @@ class Watch:
         """Take note of a look that went well."""
         state = execution.get("state")
         self.looked, self.failures = now, 0
+        self.interval = min((waiter.interval for waiter in self.waiters), default=self.interval)
         self.due = next_due(now, self.interval, jitter)
         if state != self.state:
             if self.state is not None:
@@ -211,7 +219,7 @@ class Watch:
         for waiter in self.waiters:
             waiter.saw(state)
         if "status" in execution:
-            self._saw_steps(execution["status"])
+            self._saw_steps(execution["status"] or {})
 
     def _saw_steps(self, status: Mapping[str, Any]) -> None:
         steps = " > ".join(
@@ -223,10 +231,8 @@ class Watch:
                 waiter.at_step(steps)
 
     def leave(self, waiter: Waiter) -> None:
-        """Forget somebody who waits no longer, and the interval that only they wanted."""
-        self.waiters.remove(waiter)
-        if self.waiters:
-            self.interval = min(waiter.interval for waiter in self.waiters)
+        """Forget somebody who waits no longer; the interval that only they wanted ends with the next look."""
+        del self.waiters[waiter]
 
     def fail(self, error: Exception) -> None:
         """End all its waits with an error."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -18,6 +19,18 @@ from airflow_provider_workflows.polling_shared import shared_poller
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.testing.server import serve
 from tests import virtual_time
+
+
+class Lines(logging.Logger):
+    """Collect what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__("lines")
+        self.texts: list[str] = []
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.texts.append(record.getMessage())
 
 
 class World:

@@ -4,25 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import json
 from typing import Any
 
 import pytest
 
 from airflow_provider_workflows.budget import Limits
-from tests.polling_world import World, play
-
-
-class Lines(logging.Logger):
-    """Collect what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__("lines")
-        self.texts: list[str] = []
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        self.texts.append(record.getMessage())
+from tests.log_lines import LogLine
+from tests.polling_world import Lines, World, play
 
 
 @pytest.mark.parametrize("outage", [0.0, 25.0])
@@ -175,56 +164,6 @@ def test_a_short_interval_is_forgotten_with_its_wait() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize("delay", [0.0, 15.0])
-def test_many_kills_keep_to_the_budget(delay: float) -> None:
-    """Hundreds of kills at once are cancelled and confirmed by shared looks, not by a get a second each."""
-
-    async def scene(world: World) -> None:
-        world.emulator.settings.cancel_mode = "late"
-        world.emulator.settings.cancel_delay = delay
-        ids = world.emulator.add_executions("echo", 300, "ACTIVE")
-
-        async def kill(execution_id: str) -> bool:
-            async with world.joined() as poller:
-                return await poller.cancel(execution_id)
-
-        assert all(await asyncio.gather(*(kill(execution_id) for execution_id in ids)))
-        counts = world.emulator.counts()
-        assert counts["cancel"] == 300
-        assert counts["get"] + counts["list"] <= 300  # a get a second for each would be thousands
-
-    play(scene)
-
-
-def test_a_kill_is_sent_when_its_client_can_be_opened_again() -> None:
-    """An Airflow that is away for a moment must not leave an execution running."""
-
-    async def scene(world: World) -> None:
-        world.open_errors = [OSError("the database is away") for _ in range(3)]
-        (execution_id,) = world.emulator.add_executions("echo", 1, "ACTIVE")
-        async with world.joined() as poller:
-            assert await poller.cancel(execution_id)
-        assert world.emulator.execution(execution_id)["state"] == "CANCELLED"
-
-    play(scene)
-
-
-def test_a_kill_that_is_not_to_be_done_is_logged_in_a_bounded_time() -> None:
-    """When nothing helps, the task's log says that the execution may still be going."""
-
-    async def scene(world: World) -> None:
-        log = Lines()
-        world.open_errors = [OSError("the database is away") for _ in range(50)]
-        (execution_id,) = world.emulator.add_executions("echo", 1, "ACTIVE")
-        began = world.clock.time()
-        async with world.joined() as poller:
-            assert not await poller.cancel(execution_id, log)
-        assert world.clock.time() - began <= 21
-        assert [execution_id in text and "may still be going" in text for text in log.texts] == [True]
-
-    play(scene)
-
-
 def test_thousands_who_fetch_their_result_do_not_starve_another_workflow() -> None:
     """Fetching the ends of a big workflow makes nobody on another one wait."""
 
@@ -249,5 +188,92 @@ def test_thousands_who_fetch_their_result_do_not_starve_another_workflow() -> No
         world.end(old)
         assert await asyncio.wait_for(other, 12) == "SUCCEEDED"
         await asyncio.gather(*fetches)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("kind", [{"status": 503}, {"status": 400}, {"drop": "before"}], ids=str)
+def test_a_second_page_that_always_fails_leaves_it_to_the_gets(kind: dict[str, Any]) -> None:
+    """Who is not on the first page is looked at all the same, and the pages are asked for less and less."""
+
+    async def scene(world: World) -> None:
+        ids = world.emulator.add_executions("echo", 150, "ACTIVE")
+        world.emulator.fail("list", times=None, when=lambda request: "pageToken" in request.query, **kind)
+        waits = world.start(ids)
+        await world.pass_time(120)
+        world.end(ids)
+        world.requests()
+        assert await asyncio.wait_for(asyncio.gather(*waits), 30) == ["SUCCEEDED"] * 150
+        assert world.requests()[1] <= 12
+
+    play(scene, page_limit=100)
+
+
+def test_a_renewal_between_two_pages_is_nothing_to_warn_of(logs: list[LogLine]) -> None:
+    """The client that reads pages stays open until it has read the last, whatever replaces it meanwhile."""
+
+    async def scene(world: World) -> None:
+        ids = world.emulator.add_executions("echo", 250, "ACTIVE")
+        opening = world.open_client
+
+        async def until_a_page_has_been_read() -> Any:
+            if world.opened:
+                world.emulator.clear_requests()
+                while not world.emulator.count("list"):  # noqa: ASYNC110 - no time passes
+                    await asyncio.sleep(0)
+            return await opening()
+
+        world.open_client = until_a_page_has_been_read  # type: ignore[method-assign]
+        waits = world.start(ids)
+        await world.pass_time(960)
+        assert (world.opened, world.closed) == (2, 1)
+        world.end(ids)
+        await asyncio.gather(*waits)
+
+    play(scene, page_limit=100)
+    assert not [line for line in logs if line.level != "info"]
+
+
+def test_an_empty_page_may_say_null() -> None:
+    """Whatever stands for no executions ends nobody's wait."""
+
+    async def scene(world: World) -> None:
+        ids = world.emulator.add_executions("echo", 40, "ACTIVE")
+        waits = world.start(ids)
+        await world.pass_time(15)
+        world.emulator.fail("list", status=200, body='{"executions": null}', content_type="application/json", times=1)
+        await world.pass_time(20)
+        world.end(ids)
+        assert await asyncio.wait_for(asyncio.gather(*waits), 15) == ["SUCCEEDED"] * 40
+
+    play(scene)
+
+
+def test_a_queue_after_a_state_that_says_nothing_has_its_deadline() -> None:
+    """STATE_UNSPECIFIED is not the start of an execution, so the deadline for the queue counts."""
+
+    async def scene(world: World) -> None:
+        world.emulator.start("forever")
+        queued = world.emulator.start("forever")
+        name = world.emulator.execution(queued)["name"]
+        body = json.dumps({"name": name, "state": "STATE_UNSPECIFIED"})
+        world.emulator.fail("get", status=200, body=body, content_type="application/json", times=1)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(world.wait(queued, "forever", queued_deadline=world.clock.time() + 60), 120)
+        assert world.clock.monotonic() <= 71
+
+    play(scene, concurrency_limit=1)
+
+
+def test_a_deadline_holds_when_the_clock_is_set_forward() -> None:
+    """After a machine has slept, or its clock was wrong, a deadline that has passed is noticed within minutes."""
+
+    async def scene(world: World) -> None:
+        (execution_id,) = world.emulator.add_executions("echo", 1, "ACTIVE")
+        waiting = asyncio.ensure_future(world.wait(execution_id, deadline=world.clock.time() + 7200))
+        await world.pass_time(60)
+        world.clock.set_forward(7200)
+        await world.pass_time(310)
+        assert isinstance(waiting.exception(), asyncio.TimeoutError)
 
     play(scene)
