@@ -97,7 +97,8 @@ class Poller:
     Look at the executions of one workflow for all who wait for one; see the module for the contract.
 
     :param limits: what the budget allows, unless somebody else has set it up before.
-    :param is_lasting: tells which errors of ``open_client`` will not pass, beside ``ValueError`` and our own.
+    :param is_lasting: tells which errors of ``open_client`` and refusals of its client will not pass; unless given,
+        ``ValueError`` and our own.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ log = LoopLog(logging.getLogger(__name__))
 
 #: Makes a client; returns it with what closes it.
 OpenClient = Callable[[], Awaitable[tuple["AsyncWorkflowsClient", Callable[[], Awaitable[None]]]]]
-#: Tells whether an error of opening will not pass by itself.
+#: Tells whether an error of opening, or a refusal of the credentials that were opened, will not pass by itself.
 IsLasting = Callable[[Exception], bool]
 
 #: Seconds after which the connection is read again.
@@ -37,6 +37,8 @@ RENEW_AFTER = 900.0
 RENEW_AGAIN = 60.0
 #: Seconds between two replacements of refused clients: a second refusal so soon is not about a rotated key.
 REPLACE_AFTER = 300.0
+#: Seconds until the next opening where a refusal may pass.
+OPEN_AGAIN = 5.0
 
 
 class OpenedClient:
@@ -75,16 +77,16 @@ class ClientSource:
     """
     Provide the client of a poller.
 
-    :param is_lasting: tells which errors of opening will not pass by themselves, beside ``ValueError`` (a bad
-        connection) and this package's own.
+    :param is_lasting: unless given, ``ValueError`` (a bad connection) and this package's own errors are.
     """
 
     def __init__(self, open_client: OpenClient, clock: Clock, is_lasting: IsLasting | None = None) -> None:
         self.current: OpenedClient | None = None
         self._open_client = open_client
         self._clock = clock
-        self._is_lasting = is_lasting or (lambda _: False)
+        self._is_lasting = is_lasting or (lambda error: isinstance(error, (ValueError, WorkflowsError)))
         self._opening = asyncio.Lock()
+        self._open_from = 0.0
         self._replace_from = 0.0
         self._renewal: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -98,6 +100,8 @@ class ClientSource:
         async with self._opening:
             current = self.current
             if current is None:
+                if (pause := self._open_from - self._clock.monotonic()) > 0:
+                    await self._clock.async_sleep(pause)
                 self.current = current = await self._open()
         if self._clock.monotonic() >= current.renew_at:
             current.renew_at = math.inf  # by now it is being renewed, for however long that takes
@@ -120,25 +124,27 @@ class ClientSource:
         self._retire(renewed)  # the old one, or the new one where the old one has been replaced meanwhile
 
     def is_lasting(self, error: Exception) -> bool:
-        """Tell whether opening failed for a reason that will not pass by itself."""
-        if isinstance(error, WorkflowsApiError):
-            return not error.retryable
-        return isinstance(error, (ValueError, WorkflowsError)) or self._is_lasting(error)
+        """Tell whether an error will not pass by itself."""
+        return not (isinstance(error, WorkflowsApiError) and error.retryable) and self._is_lasting(error)
 
     def replaces(self, refused: OpenedClient, error: Exception) -> bool:
         """
         Tell whether to ask again with a new client, because the credentials of this one were refused.
 
-        Once in a few minutes: a new key is worth a second attempt, a missing permission is not worth a third.
+        Once in a few minutes: a new key is worth a second attempt, a missing permission is not worth a third. More
+        often, after pauses, where the refusal may pass.
         """
         if not _is_refusal(error):
             return False
         if refused is not self.current:
             return True
         now = self._clock.monotonic()
-        if now < self._replace_from:
+        if now >= self._replace_from:
+            self._replace_from = now + REPLACE_AFTER
+        elif self.is_lasting(error):
             return False
-        self._replace_from = now + REPLACE_AFTER
+        else:
+            self._open_from = now + OPEN_AGAIN
         self.current = None
         self._retire(refused)
         return True

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 
 from airflow_provider_workflows.body import create_body
 from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 from airflow_provider_workflows.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 
 #: Connections of one async hook: as many requests may be in flight.
 ASYNC_CONNECTIONS = 16
-#: Seconds for which a connection that a poller needs may be missing: Airflow says so when it is itself away.
-MISSING_GRACE = 60.0
+#: Seconds for which a poller does not believe that its connection is missing, because Airflow says so when it is
+#: itself away, nor that there are no default credentials, because the metadata server may be.
+DOUBT = 60.0
 
 
 def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
@@ -68,28 +70,36 @@ class _Opener:
     Make the clients of a poller, one after the other, their slow parts in threads.
 
     Airflow says that a connection does not exist also when only its database or API server is away. So one that has
-    been read once is never replaced by Application Default Credentials, which are somebody else; and a poller goes on
-    asking for one that is missing for some time.
+    been read once is never replaced by Application Default Credentials, which are somebody else. And for some time it
+    is in doubt whether one that is missing really is: until then it is asked for again, also where the default
+    credentials stand in for it and are refused.
     """
 
-    __slots__ = ("_arguments", "_clock", "_found", "_missing_since")
+    __slots__ = ("_arguments", "_clock", "_doubtful_since", "_found")
 
     def __init__(self, arguments: ConnectionArguments, clock: Clock) -> None:
         self._arguments = arguments
         self._clock = clock
         self._found = False
-        self._missing_since: float | None = None
+        self._doubtful_since: float | None = None
 
     async def __call__(self) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
         """Make a client; return it with what closes it."""
-        arguments = self._arguments
         try:
-            connection = await read_connection(arguments, may_be_missing=not self._found)
-        except AirflowNotFoundException:
-            if self._missing_since is None:
-                self._missing_since = self._clock.monotonic()
+            connection, hook = await self._open()
+        except (AirflowNotFoundException, CredentialsError) as exc:
+            if not isinstance(exc, CredentialsError) or exc.may_pass:
+                self._doubt()
             raise
-        self._found, self._missing_since = connection is not None, None
+        if connection is None:
+            self._doubt()
+        else:
+            self._found, self._doubtful_since = True, None
+        return await hook.get_client(), hook.close
+
+    async def _open(self) -> tuple[Connection | None, WorkflowExecutionsAsyncHook]:
+        arguments = self._arguments
+        connection = await read_connection(arguments, may_be_missing=not self._found)
         hook = WorkflowExecutionsAsyncHook(
             arguments.gcp_conn_id,
             arguments.impersonation_chain,
@@ -98,15 +108,20 @@ class _Opener:
             clock=self._clock,
         )
         await hook.use(connection)
-        return await hook.get_client(), hook.close
+        await hook.get_client()
+        return connection, hook
+
+    def _doubt(self) -> None:
+        if self._doubtful_since is None:
+            self._doubtful_since = self._clock.monotonic()
 
     def is_lasting(self, error: Exception) -> bool:
         """Tell whether an error will not pass by itself."""
-        if isinstance(error, AirflowNotFoundException):
-            since = self._missing_since
-            return since is None or self._clock.monotonic() - since >= MISSING_GRACE
+        if isinstance(error, (AirflowNotFoundException, WorkflowsError)):
+            since = self._doubtful_since
+            return since is None or self._clock.monotonic() - since >= DOUBT
         # Airflow denies access to a connection with a PermissionError.
-        return isinstance(error, (PermissionError, ImportError, TypeError, AttributeError))
+        return isinstance(error, (ValueError, PermissionError, ImportError, TypeError, AttributeError))
 
 
 class WorkflowExecutionsAsyncHook(HookBase):

@@ -80,6 +80,54 @@ def test_a_connection_that_cannot_be_read_at_first_is_waited_for(
     assert wait(emulator, clock, 100, "other")["status"] == "success"
 
 
+@pytest.fixture
+def machine(
+    emulator: Emulator,
+    connect: Connect,
+    token_server: TokenServer,
+    private_key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> str:
+    """Have a machine with an account of its own, which is not the default connection's; return the connection."""
+    connect(keyfile_dict=token_server.key(private_key), is_anonymous=None)
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(token_server.key(private_key)), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    return str(BaseHook.get_connection(DEFAULT_CONNECTION_ID).as_json())
+
+
+def test_who_starts_while_airflow_is_away_waits_for_the_default_connection(
+    machine: str, emulator: Emulator, token_server: TokenServer, clock: AdvancingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the machine's account is refused, the default connection is asked for again: it may exist after all."""
+    monkeypatch.delenv(variable(DEFAULT_CONNECTION_ID))
+    token_server.tokens = ["the machine's"]
+    emulator.settings.token = "the connection's"
+
+    def is_back() -> None:
+        monkeypatch.setenv(variable(DEFAULT_CONNECTION_ID), machine)
+        token_server.tokens = ["the connection's"]
+
+    clock.on_sleep(is_back, number=3)
+    assert wait(emulator, clock, 300, DEFAULT_CONNECTION_ID)["status"] == "success"
+
+
+def test_a_machine_without_permission_and_connection_is_told_after_a_minute(
+    machine: str, emulator: Emulator, clock: AdvancingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there really is no connection, the error says what the service refused, and the waiting is not for ever."""
+    assert machine
+    monkeypatch.delenv(variable(DEFAULT_CONNECTION_ID))
+    emulator.fail("*", "permission_denied", times=None)
+    began = clock.time()
+    event = wait(emulator, clock, 3000, DEFAULT_CONNECTION_ID)
+    assert event["status"] == "error"
+    assert "PERMISSION_DENIED" in json.dumps(event)
+    assert 60 <= clock.time() - began <= 90
+    assert len(emulator.requests) <= 20
+
+
 async def test_a_chain_of_accounts_waits_like_one(emulator: Emulator, connect: Connect, clock: AdvancingClock) -> None:
     """A list of accounts is as good for the async hook's wait as for its other methods."""
     connect()
