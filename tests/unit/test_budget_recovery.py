@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The budget after 429s: back to its pace in time, and quiet while the service goes on refusing."""
+"""The budget after 429s, and where connections are dropped: back to its pace in time, and never above its limit."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from typing import Any
 
 import pytest
 
 from airflow_provider_workflows.budget import Budget, Kind, Limits
 from airflow_provider_workflows.exceptions import QuotaExceeded
+from airflow_provider_workflows.testing import server
 from tests import virtual_time
 from tests.polling_world import World, play
 from tests.virtual_time import VirtualClock
@@ -37,6 +39,11 @@ async def leave(waits: list[asyncio.Task[str]]) -> None:
 def times_of(world: World, operation: str = "get") -> list[float]:
     """Return when requests of a kind have come since the log was cleared."""
     return [request.time for request in world.emulator.requests if request.operation == operation]
+
+
+def most_in_a_minute(times: list[float]) -> int:
+    """Return the most requests within sixty seconds from any of them on."""
+    return max(sum(1 for other in times if time <= other < time + 60) for time in times)
 
 
 @pytest.mark.parametrize("limits", [Limits(60, 12), Limits(10, 2), Limits(1, 1)])
@@ -166,3 +173,50 @@ def test_who_stands_in_line_goes_as_soon_as_the_pace_has_grown() -> None:
         assert clock.monotonic() - began < 0.8 * price
 
     virtual_time.run(scene)
+
+
+def test_dropped_connections_keep_to_the_limit() -> None:
+    """A service that drops connections gets no more requests in a minute than one that answers."""
+
+    async def scene(world: World) -> None:
+        world.limits = Limits(60, 12)
+        world.emulator.fail("list", "permission_denied", times=None)
+        waits = world.start(world.emulator.add_executions("echo", 100, "ACTIVE"))
+        await world.pass_time(90)
+        world.emulator.clear_requests()
+        gets = 0
+
+        def every_other(_: Any) -> bool:
+            nonlocal gets
+            gets += 1
+            return gets % 2 == 1
+
+        world.emulator.fail("get", "drop_before", times=None, when=every_other)
+        await world.pass_time(130)
+        assert 50 <= most_in_a_minute(times_of(world)) <= 60
+        await leave(waits)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("idle", [3.0, 10.0, 14.0])
+def test_idle_connections_that_the_service_closes_cost_no_look(idle: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is closed between two looks is replaced by a new one; nothing fails and nothing is logged."""
+    monkeypatch.setattr(server, "_KEEPALIVE_SECONDS", idle)
+
+    async def scene(world: World) -> None:
+        lines: list[str] = []
+
+        class Log(logging.Logger):
+            def handle(self, record: logging.LogRecord) -> None:
+                lines.append(record.getMessage())
+
+        ids = world.emulator.add_executions("echo", 1, "ACTIVE")
+        waits = world.start(ids, log=Log("lines"))
+        gets, lists = await world.requests_of_rounds(30)
+        assert 29 <= gets + lists <= 45
+        world.end(ids)
+        assert await asyncio.wait_for(asyncio.gather(*waits), 11) == ["SUCCEEDED"]
+        assert not [line for line in lines if "failed" in line]
+
+    play(scene)
