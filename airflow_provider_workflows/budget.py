@@ -16,14 +16,18 @@ What it promises:
 * At most ``IN_FLIGHT`` requests are under way.
 * A 429, or any answer with Retry-After, stops *everything* for as long as it asks (five minutes at most), or else for
   a growing while.
-  After that one request goes ahead alone; when it is answered, the others follow at half the former pace, which
-  recovers with each answer. Requests that were under way when the pause began do not make it longer.
+  After that one request goes ahead alone; when it is answered, the others follow at half the former pace. Requests
+  that were under way when the pause began do not make it longer.
+* The pace doubles every ``DOUBLING`` seconds after the last pause, whatever the limits are and however little is sent:
+  two minutes without another 429 make it whole. A service that refuses more often than that meets ever fewer
+  requests, down to ``SMALLEST_SHARE`` of the limit or one in ``LONGEST_PAUSE`` seconds, whichever is more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,10 +48,15 @@ KINDS: tuple[Kind, ...] = ("get", "list", "cancel")
 IN_FLIGHT = 8
 #: Seconds; what Google suggests to wait after a quota error. More would only make everybody late.
 LONGEST_PAUSE = 30.0
-#: The pace is never reduced below this share of the limit: 47 gets a minute with the defaults.
+#: The pace is never reduced below this share of the limit: 47 gets a minute with the defaults. Nor is it reduced below
+#: one request in LONGEST_PAUSE, unless the limit is: a service that refuses everything is asked as often.
 SMALLEST_SHARE = 1 / 64
-#: What each answered request adds to the share: from a half to the whole takes 250 of them, 5 s of gets.
-RECOVERY = 0.002
+#: Seconds after a pause in which the pace doubles. Quotas are counted by the minute: after one 429 a third of a minute
+#: goes at less than the whole pace, and from SMALLEST_SHARE, six doublings away, it takes two minutes to get there.
+#: Each 429 halves the pace, so where they come more often than this it shrinks.
+DOUBLING = 20.0
+#: Seconds; who waits for a pace that grows looks at it as often, within which it grows by 4 %.
+_RECHECK = 1.0
 #: A token is whole when it is so but for rounding; otherwise one could wait for it in ever smaller steps.
 _WHOLE = 1 - 1e-6
 
@@ -86,15 +95,24 @@ class _Bucket:
         self.line = asyncio.Lock()  # which is fair
         self._filled = now
 
-    def refill(self, now: float, share: float) -> None:
+    def pace(self, share: float) -> float:
+        """Return the tokens a second that a share of the limit is, or the least that there always are."""
+        return min(self.rate, max(self.rate * share, 1 / LONGEST_PAUSE))
+
+    def refill(self, now: float, pace: float) -> None:
         """Add the tokens of the time gone by."""
-        self.tokens = min(self.burst, self.tokens + (now - self._filled) * self.rate * share)
+        self.tokens = min(self.burst, self.tokens + (now - self._filled) * pace)
         self._filled = now
 
-    def seconds_until(self, tokens: float, share: float) -> float:
+    def empty(self, now: float) -> None:
+        """Take away what was saved up until now."""
+        self.tokens = min(self.tokens, 0.0)
+        self._filled = now
+
+    def seconds_until(self, tokens: float, pace: float) -> float:
         """Return how long it takes until there are so many tokens."""
         missing = tokens - self.tokens
-        return 0.0 if missing <= 1 - _WHOLE else missing / (self.rate * share)
+        return 0.0 if missing <= 1 - _WHOLE else missing / pace
 
 
 class Budget:
@@ -110,7 +128,7 @@ class Budget:
         self._buckets = {kind: _Bucket(limits.of(kind), now) for kind in KINDS}
         self._in_flight = 0
         self._freed = asyncio.Event()
-        self._share = 1.0
+        self._share = 1.0  # when the last pause ended; see _share_at
         self._paused_until = 0.0
         self._pauses_in_a_row = 0
         self._pauses = 0
@@ -118,14 +136,22 @@ class Budget:
 
     def price(self, kind: Kind) -> float:
         """Return the seconds for which one request uses up its kind's share of the budget."""
-        return 1 / (self._buckets[kind].rate * self._share)
+        return 1 / self._buckets[kind].pace(self._share_at(self._clock.monotonic()))
 
     def expected_wait(self, kind: Kind) -> float:
         """Return the seconds that a request would wait that asked to be sent now."""
         now = self._clock.monotonic()
         bucket = self._buckets[kind]
-        bucket.refill(now, self._share)
-        return max(self._paused_until - now, bucket.seconds_until(bucket.queued + 1, self._share))
+        pace = bucket.pace(self._share_at(now))
+        bucket.refill(now, pace)
+        return max(self._paused_until - now, bucket.seconds_until(bucket.queued + 1, pace))
+
+    def _share_at(self, now: float) -> float:
+        """Return the share of the limits that may be used; it stands still during a pause, and then grows."""
+        doublings = (now - self._paused_until) / DOUBLING
+        if doublings >= -math.log2(self._share):
+            return 1.0
+        return self._share * math.pow(2.0, max(0.0, doublings))
 
     @asynccontextmanager
     async def request(self, kind: Kind) -> AsyncIterator[None]:
@@ -160,8 +186,12 @@ class Budget:
     async def _is_open(self, bucket: _Bucket) -> bool:
         """Tell whether the first in line may go, or wait until that may have changed."""
         now = self._clock.monotonic()
-        bucket.refill(now, self._share)
-        seconds = max(self._paused_until - now, bucket.seconds_until(1, self._share))
+        pace = bucket.pace(self._share_at(now))
+        bucket.refill(now, pace)
+        seconds = bucket.seconds_until(1, pace)
+        if pace < bucket.rate:
+            seconds = min(seconds, _RECHECK)
+        seconds = max(self._paused_until - now, seconds)
         if seconds > 0:
             await self._clock.async_sleep(seconds)
             return False
@@ -174,19 +204,18 @@ class Budget:
     def _answered(self, *, began: int) -> None:
         if began != self._pauses:
             return  # it says nothing about how the service has been since it asked to slow down
-        self._share = min(1.0, self._share + RECOVERY)
         self._pauses_in_a_row = 0
         if self._probing:
             self._probing = False
             for bucket in self._buckets.values():  # what was saved up meanwhile must not go out at once
-                bucket.tokens = min(bucket.tokens, 0.0)
+                bucket.empty(self._clock.monotonic())
 
     def _pause(self, error: WorkflowsApiError, *, began: int) -> None:
         """Stop for a while; ``began`` is the number of pauses when the request went out."""
         pause = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         if began == self._pauses:
             if not self._pauses_in_a_row:  # that a lone attempt failed says nothing about the pace before
-                self._share = max(SMALLEST_SHARE, self._share / 2)
+                self._share = max(SMALLEST_SHARE, self._share_at(self._clock.monotonic()) / 2)
             self._pauses += 1
             self._pauses_in_a_row += 1
             self._probing = True

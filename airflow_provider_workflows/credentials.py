@@ -326,9 +326,10 @@ def make_async_session(credentials: Credentials, *, timeout: float, limit: int) 
     """
     Return a session for the running event loop that adds the token, refreshes it and resends after a 401.
 
-    Tokens are fetched in a thread, once for all requests that wait for one. Answers that ask for a repeat
-    (429, 5xx) are handed back, never repeated here: a POST that is sent twice is two executions. Proxies are the
-    environment's. Await ``close()`` to release its connections.
+    Tokens are fetched in a thread, once for all requests that wait for one. Nothing else is sent twice here: answers
+    that ask for a repeat (429, 5xx) are handed back, and a dropped connection is an error for a read, too, so that
+    whoever counts requests counts them all. Proxies are the environment's. Await ``close()`` to release its
+    connections.
 
     :param timeout: seconds for one request, unless it gives its own; a token that must be fetched first has
         the same time again.
@@ -358,8 +359,24 @@ def make_async_session(credentials: Credentials, *, timeout: float, limit: int) 
                 method, url, data, headers, max_allowed_time, timeout, total_attempts=1, **kwargs
             )
 
+    class OneAttempt(aiohttp.ClientResponse):
+        """
+        Report a dropped connection by an error after which aiohttp does not send a GET again.
+
+        Works with all versions of aiohttp, of which those since 3.10 do that and have no option against it.
+        """
+
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            try:
+                return await super().start(connection)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
+                raise aiohttp.ClientConnectionError(str(exc)) from exc
+
     http = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit),
+        # Google's front ends close connections that were idle for ten minutes. Closing them long before that keeps a
+        # request from meeting one that is just being closed.
+        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=15.0),
+        response_class=OneAttempt,
         # With it, aiohttp reads ~/.netrc in a thread for each request, and refuses to send a token to a host in it.
         trust_env=False,
         headers={"User-Agent": USER_AGENT},

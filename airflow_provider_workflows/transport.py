@@ -2,9 +2,9 @@
 """
 Send built requests through google-auth's sessions and map whatever breaks on the way, at this one boundary.
 
-Nothing is repeated here: ``requests`` does not resend, aiohttp does not resend a POST, and google-auth's own loop is
-turned off (``total_attempts=1``; its default repeats POSTs). The only second send is google-auth's after a 401, which
-the service answered without executing anything.
+Nothing is repeated here: ``requests`` does not resend, aiohttp's repetition of a GET whose connection was dropped is
+turned off with the session, and so is google-auth's own loop (``total_attempts=1``; its default repeats POSTs). The
+only second send is google-auth's after a 401, which the service answered without executing anything.
 """
 
 from __future__ import annotations
