@@ -31,7 +31,16 @@ class WorkflowsError(Exception):
 
 
 class CredentialsError(WorkflowsError):
-    """Say that the connection's credentials could not be loaded or refreshed."""
+    """
+    Say that the connection's credentials could not be loaded or refreshed.
+
+    :param message: which of them, and why, without anything secret.
+    :param may_pass: whether they could not be had just now, but nothing says that they are wrong.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class ExecutionError(WorkflowsError):
