@@ -17,8 +17,9 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -44,6 +45,26 @@ _POOL_SIZE = 10
 _REFRESH_TIMEOUT = 30.0
 
 _SERVICE_ACCOUNT_SUFFIX = ".iam.gserviceaccount.com"
+
+# What a server of tokens says where asking again does not help until somebody changes something.
+_LASTING = frozenset(
+    {
+        # OAuth 2.0 (RFC 6749, 6750, 7523, 8693), of Google's OAuth server, of STS and of identity providers
+        *("invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "invalid_target", "invalid_token"),
+        *("unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "unsupported_token_type"),
+        *("access_denied", "insufficient_scope", "interaction_required"),
+        # Google's additions to it
+        *("account_disabled", "admin_policy_enforced", "deleted_client", "disabled_client", "org_internal"),
+        *("invalid_account", "invalid_rapt", "rapt_required"),
+        # Google's APIs (google.rpc.Code), of IAM
+        *("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNAUTHENTICATED", "PERMISSION_DENIED"),
+        *("NOT_FOUND", "ALREADY_EXISTS", "UNIMPLEMENTED"),
+        # HTTP alone, of the metadata server
+        *("Bad Request", "Unauthorized", "Forbidden", "Not Found"),
+        # Our own name for an answer with an ID token alone: Google gives one for scopes that it does not know.
+        "no_access_token",
+    }
+)
 
 
 class Resolved(NamedTuple):
@@ -176,16 +197,18 @@ def _project_of_pool(credentials: Any) -> str | None:
 
     try:
         project: str | None = credentials.get_project_id(Request())
-    except GoogleAuthError as exc:
+    except (GoogleAuthError, json.JSONDecodeError) as exc:
         raise CredentialsError(
             "the project of credential_config_file could not be looked up; fill project in the connection, "
-            f"or: {credentials_error(exc)}"
+            f"or: {credentials_error(exc)}",
+            may_pass=is_transient(exc),
         ) from None
     return project
 
 
 def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None]:
     import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
 
     try:
         credentials, project = google.auth.default(scopes=list(scopes))
@@ -195,9 +218,19 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
             f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names "
             "no credentials, so GOOGLE_APPLICATION_CREDENTIALS "
             + (f"(now {variable!r})" if variable else "(not set)")
-            + ", gcloud's login or an attached service account must provide them"
+            + ", gcloud's login or an attached service account must provide them",
+            may_pass=is_transient(exc) or (isinstance(exc, DefaultCredentialsError) and _only_metadata_is_left()),
         ) from None
     return credentials, project
+
+
+def _only_metadata_is_left() -> bool:
+    """Say whether only a metadata server can provide credentials: one that does not answer may do so later."""
+    from google.auth._cloud_sdk import get_application_default_credentials_path
+
+    if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or os.environ.get("NO_GCE_CHECK") == "true":
+        return False
+    return not Path(get_application_default_credentials_path()).is_file()  # type: ignore[no-untyped-call]
 
 
 def _impersonated(source: Credentials, settings: ConnectionSettings) -> Credentials:
@@ -247,35 +280,85 @@ def credentials_error(error: Exception) -> CredentialsError:
 
 def is_credentials_error(error: BaseException) -> bool:
     """Say whether a session failed to get a token; nothing was sent to the API then."""
-    from google.auth.exceptions import DefaultCredentialsError, RefreshError
+    from google.auth.exceptions import DefaultCredentialsError, OAuthError, RefreshError
 
-    return isinstance(error, (RefreshError, DefaultCredentialsError))
+    return isinstance(error, (RefreshError, OAuthError, DefaultCredentialsError))
 
 
 def is_transient(error: BaseException) -> bool:
-    """Say whether a token may be had later without anybody changing anything: its server is down, say."""
-    from google.auth import exceptions
+    """
+    Say whether a token may be had later without anybody changing anything: its server is down, say.
+
+    google-auth's ``retryable`` says so for a service account's key only. For an outage of the metadata server, of IAM
+    or of STS it raises what it raises for a refusal. So the server's answer decides where there is one: a code of
+    ``_LASTING`` is a refusal; any other, or a page instead of JSON, is an outage. Where there is none, an outage is a
+    connection that failed, and everything else a mistake on this machine.
+    """
+    from google.auth.exceptions import TimeoutError, TransportError  # noqa: A004 - google-auth's own
+
+    if isinstance(error, json.JSONDecodeError):  # of an answer with status 200
+        return True
+    errors = list(_google_errors(error))
+    if any(each.retryable for each in errors):
+        return True
+    for answer in _answers(error):
+        return _code_and_description(answer)[0] not in _LASTING
+    return any(isinstance(each, (TransportError, TimeoutError)) for each in errors)
+
+
+def _google_errors(error: BaseException) -> Iterator[Any]:
+    """Yield google-auth's errors in an error, from the outside to the inside: it wraps its own in several ways."""
     from google.auth.exceptions import GoogleAuthError
 
-    if isinstance(error, (exceptions.TransportError, exceptions.TimeoutError)):
-        return True
-    return isinstance(error, GoogleAuthError) and bool(error.retryable)
+    seen: list[BaseException] = []
+    todo: list[Any] = [error]
+    while todo:
+        current = todo.pop(0)
+        if isinstance(current, BaseException) and current not in seen:
+            seen.append(current)
+            todo += [*current.args, current.__cause__, current.__context__]
+            if isinstance(current, GoogleAuthError):
+                yield current
 
 
-def _server_says(error: Exception) -> tuple[str, str]:
-    """Return code and description of the token server's answer: google-auth's second argument."""
-    answer = error.args[1] if len(error.args) > 1 else None
+def _answers(error: BaseException) -> Iterator[Any]:
+    """Yield what servers of tokens answered: text, decoded JSON, or the metadata server's whole response."""
+    from google.auth.exceptions import DefaultCredentialsError
+
+    for each in _google_errors(error):
+        if isinstance(each, DefaultCredentialsError):
+            continue
+        if len(each.args) > 1:
+            yield each.args[1]
+        # A page instead of JSON is the only argument, as are google-auth's own sentences, which are not yielded.
+        elif each.args and isinstance(each.args[0], str) and each.args[0].lstrip()[:1] in ("", "<"):
+            yield each.args[0]
+
+
+def _server_says(error: BaseException) -> tuple[str, str]:
+    """Return code and description of the token server's answer, empty where there are none."""
+    return next(map(_code_and_description, _answers(error)), ("", ""))
+
+
+def _code_and_description(answer: Any) -> tuple[str, str]:
     if isinstance(answer, str):
         try:
             answer = json.loads(answer)
         except ValueError:
             return "", ""
     if not isinstance(answer, Mapping):
-        return "", ""
+        return _phrase(getattr(answer, "status", None)), ""
     code = answer.get("error")
     if isinstance(code, Mapping):  # Google's own envelope: {"error": {"status": …, "message": …}}
-        return str(code.get("status", "")), str(code.get("message", ""))[:300]
+        return str(code.get("status") or _phrase(code.get("code"))), str(code.get("message", ""))[:300]
+    if code is None and "id_token" in answer:
+        return "no_access_token", ""
     return _safe_word(code) if code else "", str(answer.get("error_description", ""))[:300]
+
+
+def _phrase(status: Any) -> str:
+    """Return the words of an HTTP status."""
+    return responses.get(status, "") if isinstance(status, int) else ""
 
 
 def _safe_word(value: Any) -> str:

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api_errors import ambiguity_advice
@@ -111,7 +112,8 @@ def _map(outgoing: Outgoing, exc: Exception) -> Exception | None:
     import requests.exceptions as requests_errors
     from google.auth.exceptions import GoogleAuthError
 
-    if isinstance(exc, GoogleAuthError) and not _is_about_the_request(exc):
+    # Only google-auth decodes JSON here: the answer with a token.
+    if isinstance(exc, (GoogleAuthError, JSONDecodeError)) and not _is_about_the_request(exc):
         return _no_token(outgoing, exc)
     kinds = (GoogleAuthError, requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
     return _no_answer(outgoing, exc) if isinstance(exc, kinds) else None

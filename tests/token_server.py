@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Give out access tokens on this machine, as Google's OAuth and IAM credentials services do."""
+"""Give out access tokens on this machine, as Google's OAuth, IAM credentials, STS and metadata servers do."""
 
 from __future__ import annotations
 
@@ -26,11 +26,17 @@ class TokenServer:
 
     :ivar tokens: given out in turn, the last one again and again.
     :ivar status: another than 200 refuses the key.
+    :ivar iam_refusal: IAM's error for every impersonation, with status 403.
+    :ivar outage: a name of :data:`OUTAGES`, for everything but the search for a metadata server.
+    :ivar outage_at: the beginning of the paths that it is for.
     """
 
     url: str = ""
     tokens: list[str] = field(default_factory=lambda: [TOKEN])
     status: int = 200
+    iam_refusal: dict[str, Any] | None = None
+    outage: str | None = None
+    outage_at: str = "/"
 
     def oauth(self) -> dict[str, Any]:
         """Return the answer to a service account's assertion."""
@@ -49,6 +55,38 @@ class TokenServer:
             "token_uri": f"{self.url}/token",
         }
 
+    def external_account(self, subject_token_file: str) -> dict[str, Any]:
+        """Return the configuration of an external account that changes its token here."""
+        return {
+            "type": "external_account",
+            "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a/providers/b",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": f"{self.url}/sts",
+            "credential_source": {"file": subject_token_file},
+        }
+
+    def reply(self, path: str, body: bytes) -> tuple[int, str, str] | None:
+        """Return status, type and text of the answer, as any of the servers; ``None`` for no answer."""
+        if self.outage and path != "/" and path.startswith(self.outage_at):
+            return OUTAGES[self.outage]
+        status = 200
+        content: dict[str, Any] = {"email": "vm@test-project.iam.gserviceaccount.com", "scopes": []}
+        if path.startswith("/iam/"):
+            status, content = 200, impersonated_token(path, json.loads(body))
+            if self.iam_refusal:
+                status, content = 403, {"error": self.iam_refusal}
+        elif "/token" in path or path == "/sts":
+            status, content = self.status, self.oauth()
+        return status, "application/json", json.dumps(content)
+
+
+#: Status, type and text of what a server answers that is down; ``None`` closes the connection.
+OUTAGES: dict[str, tuple[int, str, str] | None] = {
+    "json": (503, "application/json", '{"error": {"code": 503, "message": "Away.", "status": "UNAVAILABLE"}}'),
+    "html": (502, "text/html", "<html>Bad Gateway</html>"),
+    "drop": None,
+}
+
 
 def impersonated_token(path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return IAM's answer to generateAccessToken; the token says for whom it is, and through whom."""
@@ -63,17 +101,22 @@ def serve_tokens() -> Iterator[TokenServer]:
     state = TokenServer()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path.startswith("/iam/"):
-                self.answer(200, impersonated_token(self.path, json.loads(body)))
-            else:
-                self.answer(state.status, state.oauth())
+        def do_GET(self) -> None:
+            self.answer(b"")
 
-        def answer(self, status: int, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
+        def do_POST(self) -> None:
+            self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def answer(self, sent: bytes) -> None:
+            reply = state.reply(self.path, sent)
+            if reply is None:
+                self.close_connection = True
+                return
+            status, kind, text = reply
+            body = text.encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
+            self.send_header("Metadata-Flavor", "Google")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
