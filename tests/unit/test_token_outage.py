@@ -113,6 +113,21 @@ def test_a_token_server_that_is_down_ends_no_wait(
     assert 401 in {request.status for request in emulator.requests}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wait_begins_while_the_token_server_is_down(
+    kind: str,
+    identify: Callable[[str], str],
+    token_server: TokenServer,
+    emulator: Emulator,
+    clock: AdvancingClock,
+) -> None:
+    """A triggerer that starts before the metadata server, or in an outage, waits for it."""
+    identify(kind)
+    token_server.outage = "json"
+    clock.on_sleep(lambda: setattr(token_server, "outage", None), number=4)
+    assert in_trigger(emulator, clock) == "success"
+
+
 @pytest.mark.parametrize(("kind", "code"), [("key", "invalid_grant"), ("impersonated", "PERMISSION_DENIED")])
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_refused_token_ends_a_wait(
