@@ -265,7 +265,7 @@ def _project_of(principal: str) -> str | None:
 
 def credentials_error(error: Exception) -> CredentialsError:
     """
-    Say in our own words why a token could not be had; see :func:`is_credentials_error`.
+    Say in our own words why a token could not be had.
 
     The result quotes only the OAuth or IAM server's error code and description. Raise it ``from None``: the
     original can hold a token or a key.
@@ -276,13 +276,6 @@ def credentials_error(error: Exception) -> CredentialsError:
         + (f": {details}" if details else "")
         + "): check the key, the impersonation chain and the permissions of the identity"
     )
-
-
-def is_credentials_error(error: BaseException) -> bool:
-    """Say whether a session failed to get a token; nothing was sent to the API then."""
-    from google.auth.exceptions import DefaultCredentialsError, OAuthError, RefreshError
-
-    return isinstance(error, (RefreshError, OAuthError, DefaultCredentialsError))
 
 
 def is_transient(error: BaseException) -> bool:

@@ -74,7 +74,7 @@ def test_ends_are_noticed_soon_after_429s_with_small_limits() -> None:
         await world.pass_time(60)
         await be_refused(world, 6)
         world.end(ids)
-        await asyncio.wait_for(asyncio.gather(*waits), 60)
+        assert await asyncio.wait_for(asyncio.gather(*waits), 60) == ["SUCCEEDED"] * 5
 
     play(scene)
 

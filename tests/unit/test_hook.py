@@ -219,7 +219,10 @@ def test_closed_hook_can_be_used_again(hook: WorkflowExecutionsHook, emulator: E
 
 def test_nothing_is_opened_before_the_first_call() -> None:
     """A hook can be made where there is neither connection nor network."""
-    WorkflowExecutionsHook("nowhere").close()
+    hook = WorkflowExecutionsHook("nowhere")
+    hook.close()
+    with pytest.raises(AirflowNotFoundException):
+        hook.get_execution("echo", execution_id="e")
 
 
 def test_requests_have_a_timeout(connect: Connect, hook: WorkflowExecutionsHook, emulator: Emulator) -> None:
