@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from airflow_provider_workflows.budget import Limits
+from airflow_provider_workflows.polling.budget import Limits
 from bench_processes import Bench, Wait, finish, waits
 from bench_report import Check, Section, number
 

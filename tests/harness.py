@@ -27,7 +27,7 @@ from unittest import mock
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_workflows.clock import Clock, Timer
+from airflow_provider_workflows.core.clock import Clock, Timer
 from airflow_provider_workflows.testing import ManualClock
 
 AIRFLOW_3 = int(version("apache-airflow").split(".")[0]) >= 3

@@ -10,12 +10,12 @@ from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_provider_workflows.budget import Limits
-from airflow_provider_workflows.client import AsyncWorkflowsClient
-from airflow_provider_workflows.credentials import make_async_session
-from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.executions_api import ExecutionsApi
-from airflow_provider_workflows.polling_shared import shared_poller
+from airflow_provider_workflows.api.client import AsyncWorkflowsClient
+from airflow_provider_workflows.api.requests import ExecutionsApi
+from airflow_provider_workflows.auth.credentials import make_async_session
+from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.polling.budget import Limits
+from airflow_provider_workflows.polling.shared import shared_poller
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.testing.server import serve
 from tests import virtual_time

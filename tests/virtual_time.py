@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.core.clock import Clock
 
 Result = TypeVar("Result")
 

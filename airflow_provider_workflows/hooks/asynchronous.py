@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 
-from airflow_provider_workflows.body import create_body
-from airflow_provider_workflows.clock import Clock
-from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.api.body import create_body
+from airflow_provider_workflows.api.looking import timed_out
+from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
@@ -24,20 +25,19 @@ from airflow_provider_workflows.execution import (
     classify,
     execution_error,
 )
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
-from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.settings import ConnectionSettings
-from airflow_provider_workflows.waiting import timed_out
+from airflow_provider_workflows.polling.loop_log import LoopLog
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
     from typing_extensions import Self
 
-    from airflow_provider_workflows.budget import Limits
-    from airflow_provider_workflows.client import AsyncWorkflowsClient
-    from airflow_provider_workflows.credentials import Resolved
-    from airflow_provider_workflows.polling_shared import shared_poller
+    from airflow_provider_workflows.api.client import AsyncWorkflowsClient
+    from airflow_provider_workflows.auth.credentials import Resolved
+    from airflow_provider_workflows.polling.budget import Limits
+    from airflow_provider_workflows.polling.shared import shared_poller
 
 #: Connections of one async hook: as many requests may be in flight.
 ASYNC_CONNECTIONS = 16
@@ -48,7 +48,7 @@ DOUBT = 60.0
 
 def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
     """Return what joins the poller that all who wait on this workflow with this connection share."""
-    from airflow_provider_workflows.polling_shared import shared_poller
+    from airflow_provider_workflows.polling.shared import shared_poller
 
     opener = _Opener(connection, clock)
     return shared_poller(connection, workflow, opener, clock=clock, limits=_limits(), is_lasting=opener.is_lasting)
@@ -57,7 +57,7 @@ def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: 
 @functools.cache
 def _limits() -> Limits:
     """Read the limits of the budget once: ten thousand triggers that begin together would read them for a second."""
-    from airflow_provider_workflows.budget import Limits
+    from airflow_provider_workflows.polling.budget import Limits
 
     return Limits(
         conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
@@ -163,8 +163,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
         settings = await self.get_settings()
         api, resolved = await asyncio.to_thread(_load, settings)
         # Imported by now; imports on the event loop would block it for some tenths of a second.
-        from airflow_provider_workflows.client import AsyncWorkflowsClient
-        from airflow_provider_workflows.credentials import make_async_session
+        from airflow_provider_workflows.api.client import AsyncWorkflowsClient
+        from airflow_provider_workflows.auth.credentials import make_async_session
 
         self._resolved = resolved
         self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
@@ -306,8 +306,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
 def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
     """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
-    from airflow_provider_workflows.credentials import import_async_session, load_credentials
-    from airflow_provider_workflows.executions_api import ExecutionsApi
+    from airflow_provider_workflows.api.requests import ExecutionsApi
+    from airflow_provider_workflows.auth.credentials import import_async_session, load_credentials
 
     import_async_session()
     return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.execution import WorkflowName
+from airflow_provider_workflows.api.retrying import RetryPolicy
+from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.core.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
-from airflow_provider_workflows.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.retrying import RetryPolicy
-from airflow_provider_workflows.settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.credentials import Resolved
+    from airflow_provider_workflows.auth.credentials import Resolved
 
 #: A workflow that nobody has; no method of this API works without one, so a 404 for it is an answer, too.
 TEST_WORKFLOW = "airflow-connection-test"

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.settings import ConnectionSettings, settings_from_extra
+from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
+from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.core.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection

@@ -11,8 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from airflow_provider_workflows.auth.settings import FIELDS, ConnectionField
 from airflow_provider_workflows.provider_info import HIDDEN_FIELDS
-from airflow_provider_workflows.settings import FIELDS, ConnectionField
 
 
 def connection_form_widgets() -> dict[str, Any]:

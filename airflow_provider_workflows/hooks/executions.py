@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_workflows.body import create_body
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.api.body import create_body
+from airflow_provider_workflows.api.looking import check_interval, wait_for_end
+from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
@@ -27,13 +29,11 @@ from airflow_provider_workflows.execution import (
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import workflow_name
-from airflow_provider_workflows.settings import ConnectionSettings
-from airflow_provider_workflows.waiting import check_interval, wait_for_end
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from airflow_provider_workflows.client import WorkflowsClient
+    from airflow_provider_workflows.api.client import WorkflowsClient
 
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
@@ -84,8 +84,8 @@ class WorkflowExecutionsHook(HookBase):
     def client(self) -> WorkflowsClient:
         """Return the client, made at the first use: reads the connection, the credentials and the API's document."""
         if self._client is None:
-            from airflow_provider_workflows.client import WorkflowsClient
-            from airflow_provider_workflows.executions_api import ExecutionsApi
+            from airflow_provider_workflows.api.client import WorkflowsClient
+            from airflow_provider_workflows.api.requests import ExecutionsApi
 
             settings = self.settings
             api = ExecutionsApi(settings.api_version, settings.api_endpoint)
@@ -95,7 +95,7 @@ class WorkflowExecutionsHook(HookBase):
         return self._client
 
     def _open_session(self) -> Any:
-        from airflow_provider_workflows.credentials import load_credentials, make_session
+        from airflow_provider_workflows.auth.credentials import load_credentials, make_session
 
         if self._session is None:
             self._resolved = load_credentials(self.settings)
@@ -262,7 +262,7 @@ class WorkflowExecutionsHook(HookBase):
         Its requests go through the hook's session, so ``execute()`` sends a create once even when the connection
         drops. Pass no ``num_retries`` to a create.
         """
-        from airflow_provider_workflows.executions_api import SessionHttp, build_resource
+        from airflow_provider_workflows.api.requests import SessionHttp, build_resource
 
         settings = self.settings
         return build_resource(

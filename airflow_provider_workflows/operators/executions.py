@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
+from airflow_provider_workflows.api.looking import check_interval
+from airflow_provider_workflows.core.execution import Execution, ExecutionName, parse_time, started_at
+from airflow_provider_workflows.core.xcoms import workflow_xcoms
 from airflow_provider_workflows.exceptions import AmbiguousCreate
-from airflow_provider_workflows.execution import Execution, ExecutionName, parse_time, started_at
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, push
 from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
-from airflow_provider_workflows.waiting import check_interval
-from airflow_provider_workflows.xcoms import workflow_xcoms
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_workflows.durable import Created, DurableCreate
+    from airflow_provider_workflows.durable.create import Created, DurableCreate
 
 _LINKS = (WorkflowExecutionLink(), WorkflowLink())
 
@@ -129,10 +129,10 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         return check_interval(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout, "queued_timeout")
 
     def _create(self, context: Context) -> Created:
-        from airflow_provider_workflows.body import create_body
-        from airflow_provider_workflows.durable import Created, DurableCreate
+        from airflow_provider_workflows.api.body import create_body
+        from airflow_provider_workflows.durable.create import Created, DurableCreate
+        from airflow_provider_workflows.durable.identity import check_room_for_labels
         from airflow_provider_workflows.operators.identity import identity_of
-        from airflow_provider_workflows.task_identity import check_room_for_labels
 
         workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
         body = create_body(self.argument, self.labels, self.execution)
@@ -168,7 +168,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         One call in a bounded time; an execution that is already over is no error. Where another try has taken over,
         the execution is that one's: it goes on with it, or after a clear cancels it.
         """
-        from airflow_provider_workflows.cancelling import cancel_bounded
+        from airflow_provider_workflows.api.cancelling import cancel_bounded
         from airflow_provider_workflows.operators.identity import was_taken_over
 
         if not self.cancel_on_kill:

@@ -24,13 +24,8 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_workflows.exceptions import (
-    ExecutionCancelled,
-    ExecutionTimeout,
-    WorkflowsApiError,
-    WorkflowsError,
-)
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.api.looking import check_interval, is_passing, next_deadline, timed_out
+from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
@@ -41,8 +36,13 @@ from airflow_provider_workflows.execution import (
     execution_id_of,
     is_ended,
 )
+from airflow_provider_workflows.exceptions import (
+    ExecutionCancelled,
+    ExecutionTimeout,
+    WorkflowsApiError,
+    WorkflowsError,
+)
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.waiting import check_interval, is_passing, next_deadline, timed_out
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -248,7 +248,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         if self.cancel_on_timeout:
-            from airflow_provider_workflows.cancelling import cancel_bounded
+            from airflow_provider_workflows.api.cancelling import cancel_bounded
 
             cancel_bounded(self.hook.client, name, self.log)
         raise self.late_error(timed_out(name, execution.get("state")))

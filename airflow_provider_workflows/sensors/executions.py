@@ -15,12 +15,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_workflows.api.looking import StateLog, check_interval, is_passing
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
-from airflow_provider_workflows.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
-from airflow_provider_workflows.waiting import StateLog, check_interval, is_passing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

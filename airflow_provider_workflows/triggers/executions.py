@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import WorkflowsError
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     ExecutionName,
@@ -27,15 +26,16 @@ from airflow_provider_workflows.execution import (
     WorkflowName,
     classify,
 )
+from airflow_provider_workflows.core.names import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
+from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
-from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.triggers.task_state import was_killed
-from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.poller import Poller
-    from airflow_provider_workflows.polling_shared import shared_poller
+    from airflow_provider_workflows.polling.poller import Poller
+    from airflow_provider_workflows.polling.shared import shared_poller
 
 Status = Literal["success", "failed", "timeout", "error"]
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")

@@ -9,8 +9,8 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
-from airflow_provider_workflows.execution import ExecutionName, WorkflowName
-from airflow_provider_workflows.xcoms import execution_xcoms, result_xcoms
+from airflow_provider_workflows.core.execution import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 
 TASKS = 20
 WORKFLOW = WorkflowName("test-project", "us-central1", "bench-000")

@@ -13,7 +13,7 @@ from typing import Any
 from typing_extensions import assert_type
 
 from airflow_provider_workflows import exceptions, get_provider_info
-from airflow_provider_workflows.execution import Execution
+from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.operators.executions import (
     WorkflowsCancelExecutionOperator,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_workflows.core.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
-from airflow_provider_workflows.names import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from tests.harness import AdvancingClock, TaskRun
 from tests.log_lines import LogLine, record_logs

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.api_errors import ErrorAnswer, api_error, is_retryable, read_error
+from airflow_provider_workflows.api.errors import ErrorAnswer, api_error, is_retryable, read_error
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
     CredentialsError,

@@ -7,8 +7,8 @@ import asyncio
 
 import pytest
 
-from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Kind, Limits, shared_budget
 from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
+from airflow_provider_workflows.polling.budget import IN_FLIGHT, Budget, Kind, Limits, shared_budget
 from tests import virtual_time
 from tests.virtual_time import VirtualClock
 

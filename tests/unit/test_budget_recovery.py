@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.budget import Budget, Kind, Limits
 from airflow_provider_workflows.exceptions import QuotaExceeded
+from airflow_provider_workflows.polling.budget import Budget, Kind, Limits
 from airflow_provider_workflows.testing import server
 from tests import virtual_time
 from tests.polling_world import World, play

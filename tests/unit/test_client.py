@@ -19,8 +19,11 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from googleapiclient.errors import HttpError
 
-from airflow_provider_workflows.client import AsyncWorkflowsClient, WorkflowsClient
-from airflow_provider_workflows.credentials import make_async_session, make_session
+from airflow_provider_workflows.api.client import AsyncWorkflowsClient, WorkflowsClient
+from airflow_provider_workflows.api.requests import ExecutionsApi
+from airflow_provider_workflows.api.retrying import FIRST_WAIT, LONGEST_WAIT, RetryPolicy, backoff
+from airflow_provider_workflows.auth.credentials import make_async_session, make_session
+from airflow_provider_workflows.core.execution import WorkflowName
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
     PermissionDenied,
@@ -28,10 +31,7 @@ from airflow_provider_workflows.exceptions import (
     WorkflowsApiError,
     WorkflowsError,
 )
-from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.executions_api import ExecutionsApi
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
-from airflow_provider_workflows.retrying import FIRST_WAIT, LONGEST_WAIT, RetryPolicy, backoff
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock
 

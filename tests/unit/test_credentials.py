@@ -26,7 +26,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError, TransportError
 
 from airflow_provider_workflows import __version__
-from airflow_provider_workflows.credentials import (
+from airflow_provider_workflows.auth.credentials import (
     Resolved,
     credentials_error,
     is_transient,
@@ -34,8 +34,8 @@ from airflow_provider_workflows.credentials import (
     make_async_session,
     make_session,
 )
+from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
-from airflow_provider_workflows.settings import ConnectionSettings, settings_from_extra
 
 SECRET = "s3cr3t-material"
 ACCOUNT = "runner@key-project.iam.gserviceaccount.com"
@@ -371,7 +371,7 @@ def test_quota_project_with_impersonation(key: dict[str, Any]) -> None:
 
 def test_quota_project_on_credentials_that_have_none_is_refused() -> None:
     """A quota project is never dropped silently."""
-    from airflow_provider_workflows.credentials import _with_quota_project
+    from airflow_provider_workflows.auth.credentials import _with_quota_project
 
     anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
     with pytest.raises(CredentialsError, match="quota_project_id cannot be used"):

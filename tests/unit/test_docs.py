@@ -21,11 +21,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_workflows.auth.settings import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.operators import executions as operators
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.provider_info import get_provider_info
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
-from airflow_provider_workflows.settings import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.testing import Settings
 from airflow_provider_workflows.testing.faults import KINDS
 from airflow_provider_workflows.testing.workflows import BUILT_IN

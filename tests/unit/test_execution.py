@@ -11,13 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.exceptions import (
-    ExecutionCancelled,
-    ExecutionError,
-    ExecutionFailed,
-    ExecutionUnavailable,
-)
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.core.execution import (
     MAX_LABEL_LENGTH,
     WorkflowName,
     check_json_text,
@@ -30,6 +24,12 @@ from airflow_provider_workflows.execution import (
     parse_time,
     result_of,
     started_at,
+)
+from airflow_provider_workflows.exceptions import (
+    ExecutionCancelled,
+    ExecutionError,
+    ExecutionFailed,
+    ExecutionUnavailable,
 )
 
 WORKFLOW = WorkflowName("p", "us-central1", "w")

@@ -16,12 +16,12 @@ import asyncio, logging, os, sys
 
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_provider_workflows.client import AsyncWorkflowsClient
-from airflow_provider_workflows.executions_api import ExecutionsApi
-from airflow_provider_workflows.credentials import make_async_session
-from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.polling_shared import shared_poller
+from airflow_provider_workflows.api.client import AsyncWorkflowsClient
+from airflow_provider_workflows.api.requests import ExecutionsApi
+from airflow_provider_workflows.auth.credentials import make_async_session
+from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.polling.loop_log import LoopLog
+from airflow_provider_workflows.polling.shared import shared_poller
 
 endpoint, execution_id = sys.argv[1:]
 logging.basicConfig(stream=sys.stderr, level=logging.INFO)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_workflows.cancelling import CANCEL_BOUND
+from airflow_provider_workflows.api.cancelling import CANCEL_BOUND
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
@@ -274,7 +274,7 @@ async def cancel_while_waiting(trigger: WorkflowExecutionTrigger, emulator: Emul
                 await trigger.on_kill()
             raise
 
-    from airflow_provider_workflows.clock import SYSTEM_CLOCK
+    from airflow_provider_workflows.core.clock import SYSTEM_CLOCK
 
     trigger.clock = SYSTEM_CLOCK  # it waits for real until it is cancelled
     looks = emulator.count("get") + emulator.count("list")

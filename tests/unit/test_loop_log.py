@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.loop_log import LoopLog
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
+from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import TaskRun, only_event

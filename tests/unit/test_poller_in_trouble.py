@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.budget import Limits
+from airflow_provider_workflows.polling.budget import Limits
 from tests.log_lines import LogLine
 from tests.polling_world import Lines, World, play
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from airflow_provider_workflows.polling_plan import (
+from airflow_provider_workflows.polling.plan import (
     NOT_LISTED,
     Prices,
     is_nearly_due,

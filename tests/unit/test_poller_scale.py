@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_workflows.budget import Limits
-from airflow_provider_workflows.clock import SYSTEM_CLOCK
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK
+from airflow_provider_workflows.polling.budget import Limits
 from airflow_provider_workflows.testing import Emulator
 from airflow_provider_workflows.testing.requestlog import LoggedRequest
 from airflow_provider_workflows.testing.workflows import Step

@@ -15,8 +15,8 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 import airflow_provider_workflows
+from airflow_provider_workflows.auth.settings import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.hooks.connection_form import connection_form_widgets, ui_field_behaviour
-from airflow_provider_workflows.settings import FIELDS, REFUSED_FIELDS
 
 AIRFLOW_FOLDER = Path(airflow.__path__[0])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.settings import (
+from airflow_provider_workflows.auth.settings import (
     DEFAULT_SCOPES,
     FIELDS,
     REFUSED_FIELDS,

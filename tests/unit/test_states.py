@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_workflows.core.execution import STATES, Verdict, classify, is_ended, is_known
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionError,
@@ -21,7 +22,6 @@ from airflow_provider_workflows.exceptions import (
     ExecutionUnavailable,
     WorkflowsError,
 )
-from airflow_provider_workflows.execution import STATES, Verdict, classify, is_ended, is_known
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor

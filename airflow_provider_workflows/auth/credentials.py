@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_workflows import __version__
+from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.exceptions import CredentialsError
-from airflow_provider_workflows.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from google.auth.aio.transport.sessions import AsyncAuthorizedSession

@@ -16,13 +16,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
-from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.per_loop import create_detached_task
+from airflow_provider_workflows.polling.loop_log import LoopLog
+from airflow_provider_workflows.polling.per_loop import create_detached_task
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.client import AsyncWorkflowsClient
+    from airflow_provider_workflows.api.client import AsyncWorkflowsClient
 
 log = LoopLog(logging.getLogger(__name__))
 

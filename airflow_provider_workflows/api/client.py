@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_workflows.api_errors import says_already_over
-from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.api.errors import says_already_over
+from airflow_provider_workflows.api.requests import Call, ExecutionsApi
+from airflow_provider_workflows.api.retrying import RetryPolicy
+from airflow_provider_workflows.api.transport import send, send_async
+from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.execution import Execution, ExecutionName, WorkflowName, is_ended
 from airflow_provider_workflows.exceptions import WorkflowsApiError
-from airflow_provider_workflows.execution import Execution, ExecutionName, WorkflowName, is_ended
-from airflow_provider_workflows.executions_api import Call, ExecutionsApi
-from airflow_provider_workflows.retrying import RetryPolicy
-from airflow_provider_workflows.transport import send, send_async
 
 if TYPE_CHECKING:
     from google.auth.aio.transport.sessions import AsyncAuthorizedSession

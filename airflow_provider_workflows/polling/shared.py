@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 
-from airflow_provider_workflows.budget import Limits
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.execution import WorkflowName
-from airflow_provider_workflows.per_loop import PerLoop
-from airflow_provider_workflows.poller import Poller
-from airflow_provider_workflows.polling_client import IsLasting, OpenClient
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.polling.budget import Limits
+from airflow_provider_workflows.polling.per_loop import PerLoop
+from airflow_provider_workflows.polling.poller import Poller
+from airflow_provider_workflows.polling.source import IsLasting, OpenClient
 
 _POLLERS: PerLoop[tuple[Hashable, WorkflowName], Poller] = PerLoop()
 

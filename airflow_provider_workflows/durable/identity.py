@@ -2,7 +2,7 @@
 """
 Say which task instance an execution belongs to, and choose among those that belong to it.
 
-Pure: labels and states in, a decision out. :mod:`airflow_provider_workflows.durable` says why.
+Pure: labels and states in, a decision out. :mod:`airflow_provider_workflows.durable.create` says why.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.core.execution import (
     MAX_LABELS,
     Execution,
     WorkflowName,

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_workflows.core.execution import ExecutionName, is_ended
 from airflow_provider_workflows.exceptions import WorkflowsError
-from airflow_provider_workflows.execution import ExecutionName, is_ended
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.client import WorkflowsClient
+    from airflow_provider_workflows.api.client import WorkflowsClient
 
 #: Seconds for a cancel with its repeats and the confirmation. Airflow ends a trigger's ``on_kill`` after 30 s, and a
 #: worker's task process after 60 s.

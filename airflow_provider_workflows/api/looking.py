@@ -13,9 +13,9 @@ import random
 from collections.abc import Callable, Collection
 from typing import Any
 
-from airflow_provider_workflows.clock import Clock
-from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
+from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
@@ -24,7 +24,7 @@ from airflow_provider_workflows.execution import (
     classify,
     is_known,
 )
-from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
+from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
 
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".
 NOT_FOUND_GRACE = 30.0

@@ -33,11 +33,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import WorkflowsApiError
-from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.per_loop import PerLoop
-from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
+from airflow_provider_workflows.polling.loop_log import LoopLog
+from airflow_provider_workflows.polling.per_loop import PerLoop
 
 log = LoopLog(logging.getLogger(__name__))
 

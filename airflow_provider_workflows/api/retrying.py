@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:

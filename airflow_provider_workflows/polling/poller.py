@@ -5,7 +5,7 @@ Watch executions for whoever waits on an event loop, with as few requests as pos
 One poller serves all waits of one (event loop, connection, workflow): ten thousand waits on one workflow are ten
 list requests a round instead of ten thousand gets. Its contract:
 
-* **Made and gone.** The first who enters ``shared_poller`` (:mod:`polling_shared`) makes it, the last who leaves closes
+* **Made and gone.** The first who enters ``shared_poller`` (:mod:`~airflow_provider_workflows.polling.shared`) makes it, the last who leaves closes
   it, its client included. It belongs to its event loop: another loop, or a forked process, has pollers of its own.
 * **What a wait gets.** The state in which the execution ended, once, as soon as a look has shown it, or an exception
   of its own. Each new state is told and logged once, in order, in the context of the task that waits. States go
@@ -15,8 +15,8 @@ list requests a round instead of ten thousand gets. Its contract:
   for others that come together with this one.
 * **Leaving.** A wait may be cancelled at any time and disturbs nobody; what was under way for it is finished and
   thrown away.
-* **How it looks.** Every round takes the cheaper of pages of a list and gets, or both, see :mod:`polling_plan`. What
-  a list has not shown is not taken for gone: a get decides. Requests are paced by the :mod:`budget` that all pollers
+* **How it looks.** Every round takes the cheaper of pages of a list and gets, or both, see :mod:`~airflow_provider_workflows.polling.plan`. What
+  a list has not shown is not taken for gone: a get decides. Requests are paced by the :mod:`~airflow_provider_workflows.polling.budget` that all pollers
   share.
 * **Errors.** Passing ones (429, server errors, broken connections) never end a wait. Lasting ones do: of a get, the
   waits for that execution (a 404 only when it has not been young for some time); of a list or of opening the
@@ -40,24 +40,18 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from airflow_provider_workflows.api_errors import says_already_over
-from airflow_provider_workflows.budget import IN_FLIGHT, Budget, Limits, shared_budget
-from airflow_provider_workflows.cancelling import (
+from airflow_provider_workflows.api.cancelling import (
     CANCEL_BOUND,
     CONFIRM_INTERVAL,
     report_delay,
     report_failure,
     report_state,
 )
-from airflow_provider_workflows.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import (
-    ExecutionNotFound,
-    PermissionDenied,
-    QuotaExceeded,
-    WorkflowsApiError,
-    WorkflowsError,
-)
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.api.errors import says_already_over
+from airflow_provider_workflows.api.looking import check_interval, is_passing, wait_after_error
+from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
+from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
@@ -66,14 +60,20 @@ from airflow_provider_workflows.execution import (
     execution_id_of,
     is_ended,
 )
-from airflow_provider_workflows.loop_log import LoopLog
-from airflow_provider_workflows.per_loop import create_detached_task
-from airflow_provider_workflows.polling_cancel import send_cancel
-from airflow_provider_workflows.polling_client import ClientSource, IsLasting, OpenClient, OpenedClient
-from airflow_provider_workflows.polling_plan import Prices, next_page_pays
-from airflow_provider_workflows.polling_watch import Waiter, Watch
-from airflow_provider_workflows.retrying import LONGEST_RETRY_AFTER, backoff
-from airflow_provider_workflows.waiting import check_interval, is_passing, wait_after_error
+from airflow_provider_workflows.exceptions import (
+    ExecutionNotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    WorkflowsApiError,
+    WorkflowsError,
+)
+from airflow_provider_workflows.polling.budget import IN_FLIGHT, Budget, Limits, shared_budget
+from airflow_provider_workflows.polling.cancel import send_cancel
+from airflow_provider_workflows.polling.loop_log import LoopLog
+from airflow_provider_workflows.polling.per_loop import create_detached_task
+from airflow_provider_workflows.polling.plan import Prices, next_page_pays
+from airflow_provider_workflows.polling.source import ClientSource, IsLasting, OpenClient, OpenedClient
+from airflow_provider_workflows.polling.watch import Waiter, Watch
 
 log = LoopLog(logging.getLogger(__name__))
 

@@ -28,14 +28,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_workflows.cancelling import cancel_bounded
-from airflow_provider_workflows.exceptions import (
-    AmbiguousCreate,
-    ExecutionNotFound,
-    WorkflowsApiError,
-    WorkflowsError,
-)
-from airflow_provider_workflows.execution import (
+from airflow_provider_workflows.api.cancelling import cancel_bounded
+from airflow_provider_workflows.core.execution import (
     Execution,
     ExecutionName,
     WorkflowName,
@@ -43,7 +37,7 @@ from airflow_provider_workflows.execution import (
     is_ended,
     started_at,
 )
-from airflow_provider_workflows.task_identity import (
+from airflow_provider_workflows.durable.identity import (
     ATTEMPT,
     GENERATION,
     KEY,
@@ -54,9 +48,15 @@ from airflow_provider_workflows.task_identity import (
     fingerprint_of,
     label_of,
 )
+from airflow_provider_workflows.exceptions import (
+    AmbiguousCreate,
+    ExecutionNotFound,
+    WorkflowsApiError,
+    WorkflowsError,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.client import WorkflowsClient
+    from airflow_provider_workflows.api.client import WorkflowsClient
 
 RECORD_KEY = "workflow_execution"
 

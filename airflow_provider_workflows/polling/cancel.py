@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airflow_provider_workflows.budget import Budget
-from airflow_provider_workflows.cancelling import CANCEL_BOUND
-from airflow_provider_workflows.clock import Clock
+from airflow_provider_workflows.api.cancelling import CANCEL_BOUND
+from airflow_provider_workflows.api.retrying import backoff
+from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.execution import Execution, ExecutionName
 from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsError
-from airflow_provider_workflows.execution import Execution, ExecutionName
-from airflow_provider_workflows.polling_client import ClientSource, OpenedClient
-from airflow_provider_workflows.retrying import backoff
+from airflow_provider_workflows.polling.budget import Budget
+from airflow_provider_workflows.polling.source import ClientSource, OpenedClient
 
 
 async def send_cancel(

@@ -3,7 +3,7 @@
 Know google-api-python-client: build the requests of the executions methods, and decode their answers.
 
 Nothing else imports ``googleapiclient``. Requests are built from the discovery document of the chosen version, so
-exactly the fields and views of that version exist, and are sent by :mod:`airflow_provider_workflows.transport`
+exactly the fields and views of that version exist, and are sent by :mod:`airflow_provider_workflows.api.transport`
 rather than by httplib2, which resends a POST by itself when a connection drops (two executions for one create).
 
 API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api_errors import ambiguity_advice, api_error, read_error
+from airflow_provider_workflows.api.errors import ambiguity_advice, api_error, read_error
+from airflow_provider_workflows.api.transport import Answer, Outgoing, send
+from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, ExecutionName, WorkflowName, check_labels
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
-from airflow_provider_workflows.execution import API_VERSIONS, VIEWS, ExecutionName, WorkflowName, check_labels
-from airflow_provider_workflows.transport import Answer, Outgoing, send
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
