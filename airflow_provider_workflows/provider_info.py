@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_workflows import __version__
-from airflow_provider_workflows.auth.settings import FIELDS
-from airflow_provider_workflows.core.names import CONNECTION_TYPE
+from airflow_provider_workflows.auth.fields import FIELDS
+from airflow_provider_workflows.core.defaults import CONNECTION_TYPE
 
 PACKAGE_NAME = "airflow-provider-workflows"
 CONNECTION_NAME = "Google Cloud Workflows"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_workflows.core.execution import check_json_text, encode_json
+from airflow_provider_workflows.core.values import check_json_text, encode_json
 
 
 def create_body(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.core.execution import ExecutionName, is_ended
+from airflow_provider_workflows.core.execution import is_ended
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import WorkflowsError
 
 if TYPE_CHECKING:

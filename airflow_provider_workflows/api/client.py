@@ -17,7 +17,8 @@ from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.api.transport import send, send_async
 from airflow_provider_workflows.core.clock import Clock
-from airflow_provider_workflows.core.execution import Execution, ExecutionName, WorkflowName, is_ended
+from airflow_provider_workflows.core.execution import Execution, is_ended
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:

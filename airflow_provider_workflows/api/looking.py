@@ -19,11 +19,11 @@ from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
-    ExecutionName,
     Verdict,
     classify,
     is_known,
 )
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
 
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".

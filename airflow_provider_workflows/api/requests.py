@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice, api_error, read_error
 from airflow_provider_workflows.api.transport import Answer, Outgoing, send
-from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, ExecutionName, WorkflowName, check_labels
+from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS
+from airflow_provider_workflows.core.labels import check_labels
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
 
 if TYPE_CHECKING:

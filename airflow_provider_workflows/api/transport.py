@@ -17,7 +17,7 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice
-from airflow_provider_workflows.auth.credentials import credentials_error, is_transient
+from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
 if TYPE_CHECKING:

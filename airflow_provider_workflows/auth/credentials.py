@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Turn connection settings into google-auth credentials, and credentials into HTTP sessions.
+Turn connection settings into google-auth credentials.
 
-The only module that knows google-auth; it, requests and aiohttp are imported where they are used. Loading may
-read files and ask the metadata server: call :func:`load_credentials` in a thread, never on an event loop.
-
-What google-auth says about a broken key can quote the key, so its errors are replaced here by
-:class:`~airflow_provider_workflows.exceptions.CredentialsError`, without their cause, and only known texts
-get through: the OAuth server's own ``error`` and ``error_description``.
+Loading may read files and ask the metadata server: call :func:`load_credentials` in a thread, never on an event loop.
+google-auth is imported where it is used. Its errors about a broken key can quote the key, so none gets out of here.
 """
 
 from __future__ import annotations
@@ -15,56 +11,22 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-from airflow_provider_workflows import __version__
 from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
 from airflow_provider_workflows.exceptions import CredentialsError
 
 if TYPE_CHECKING:
-    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
     from google.auth.credentials import Credentials
-    from google.auth.transport.requests import AuthorizedSession
 
 log = logging.getLogger(__name__)
 
-USER_AGENT = f"airflow-provider-workflows/{__version__}"
-
-# The hook sends one request at a time per thread; more connections than this are opened, but not kept.
-_POOL_SIZE = 10
-
-# Seconds for fetching a new token after a 401: a token server answers in well under one.
-_REFRESH_TIMEOUT = 30.0
-
 _SERVICE_ACCOUNT_SUFFIX = ".iam.gserviceaccount.com"
-
-# What a server of tokens says where asking again does not help until somebody changes something.
-_LASTING = frozenset(
-    {
-        # OAuth 2.0 (RFC 6749, 6750, 7523, 8693), of Google's OAuth server, of STS and of identity providers
-        *("invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "invalid_target", "invalid_token"),
-        *("unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "unsupported_token_type"),
-        *("access_denied", "insufficient_scope", "interaction_required"),
-        # Google's additions to it
-        *("account_disabled", "admin_policy_enforced", "deleted_client", "disabled_client", "org_internal"),
-        *("invalid_account", "invalid_rapt", "rapt_required"),
-        # Google's APIs (google.rpc.Code), of IAM
-        *("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNAUTHENTICATED", "PERMISSION_DENIED"),
-        *("NOT_FOUND", "ALREADY_EXISTS", "UNIMPLEMENTED"),
-        # HTTP alone, of the metadata server
-        *("Bad Request", "Unauthorized", "Forbidden", "Not Found"),
-        # Our own name for an answer with an ID token alone: Google gives one for scopes that it does not know.
-        "no_access_token",
-    }
-)
 
 
 class Resolved(NamedTuple):
@@ -168,7 +130,7 @@ def _from_config(settings: ConnectionSettings) -> tuple[Credentials, str | None]
     loaded = _load_config(info, None if external else settings.scopes)
     if loaded is None:
         raise CredentialsError(
-            f"{field} is not a usable credential configuration (type {_safe_word(info.get('type'))}): "
+            f"{field} is not a usable credential configuration (type {safe_word(info.get('type'))}): "
             "a field is missing or malformed"
         )
     if not external:
@@ -261,208 +223,3 @@ def _project_of(principal: str) -> str | None:
         return None
     project, _, organization = domain.removesuffix(_SERVICE_ACCOUNT_SUFFIX).partition(".")
     return f"{organization}:{project}" if organization else project
-
-
-def credentials_error(error: Exception) -> CredentialsError:
-    """
-    Say in our own words why a token could not be had.
-
-    The result quotes only the OAuth or IAM server's error code and description. Raise it ``from None``: the
-    original can hold a token or a key.
-    """
-    details = " - ".join(filter(None, _server_says(error)))
-    return CredentialsError(
-        f"no access token could be obtained for the connection ({type(error).__name__}"
-        + (f": {details}" if details else "")
-        + "): check the key, the impersonation chain and the permissions of the identity"
-    )
-
-
-def is_transient(error: BaseException) -> bool:
-    """
-    Say whether a token may be had later without anybody changing anything: its server is down, say.
-
-    google-auth's ``retryable`` says so for a service account's key only. For an outage of the metadata server, of IAM
-    or of STS it raises what it raises for a refusal. So the server's answer decides where there is one: a code of
-    ``_LASTING`` is a refusal; any other, or a page instead of JSON, is an outage. Where there is none, an outage is a
-    connection that failed, and everything else a mistake on this machine.
-    """
-    from google.auth.exceptions import TimeoutError, TransportError  # noqa: A004 - google-auth's own
-
-    if isinstance(error, json.JSONDecodeError):  # of an answer with status 200
-        return True
-    errors = list(_google_errors(error))
-    if any(each.retryable for each in errors):
-        return True
-    for answer in _answers(error):
-        return _code_and_description(answer)[0] not in _LASTING
-    return any(isinstance(each, (TransportError, TimeoutError)) for each in errors)
-
-
-def _google_errors(error: BaseException) -> Iterator[Any]:
-    """Yield google-auth's errors in an error, from the outside to the inside: it wraps its own in several ways."""
-    from google.auth.exceptions import GoogleAuthError
-
-    seen: list[BaseException] = []
-    todo: list[Any] = [error]
-    while todo:
-        current = todo.pop(0)
-        if isinstance(current, BaseException) and current not in seen:
-            seen.append(current)
-            todo += [*current.args, current.__cause__, current.__context__]
-            if isinstance(current, GoogleAuthError):
-                yield current
-
-
-def _answers(error: BaseException) -> Iterator[Any]:
-    """Yield what servers of tokens answered: text, decoded JSON, or the metadata server's whole response."""
-    from google.auth.exceptions import DefaultCredentialsError
-
-    for each in _google_errors(error):
-        if isinstance(each, DefaultCredentialsError):
-            continue
-        if len(each.args) > 1:
-            yield each.args[1]
-        # A page instead of JSON is the only argument, as are google-auth's own sentences, which are not yielded.
-        elif each.args and isinstance(each.args[0], str) and each.args[0].lstrip()[:1] in ("", "<"):
-            yield each.args[0]
-
-
-def _server_says(error: BaseException) -> tuple[str, str]:
-    """Return code and description of the token server's answer, empty where there are none."""
-    return next(map(_code_and_description, _answers(error)), ("", ""))
-
-
-def _code_and_description(answer: Any) -> tuple[str, str]:
-    if isinstance(answer, str):
-        try:
-            answer = json.loads(answer)
-        except ValueError:
-            return "", ""
-    if not isinstance(answer, Mapping):
-        return _phrase(getattr(answer, "status", None)), ""
-    code = answer.get("error")
-    if isinstance(code, Mapping):  # Google's own envelope: {"error": {"status": …, "message": …}}
-        return str(code.get("status") or _phrase(code.get("code"))), str(code.get("message", ""))[:300]
-    if code is None and "id_token" in answer:
-        return "no_access_token", ""
-    return _safe_word(code) if code else "", str(answer.get("error_description", ""))[:300]
-
-
-def _phrase(status: Any) -> str:
-    """Return the words of an HTTP status."""
-    return responses.get(status, "") if isinstance(status, int) else ""
-
-
-def _safe_word(value: Any) -> str:
-    """Return a short identifier as it is, and a placeholder for anything that could be a secret."""
-    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,40}", value) else "unknown"
-
-
-def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSession:
-    """
-    Return a requests session that adds the token, refreshes it and resends once or twice after a 401.
-
-    Nothing else is resent: a POST that is sent twice is two executions. Not for several threads at once, like
-    every requests session. Close it to release its connections.
-
-    :param timeout: seconds for connecting and for each wait for data, unless a request gives its own.
-    """
-    from google.auth.transport.requests import AuthorizedSession
-    from requests.adapters import HTTPAdapter
-
-    class BoundedSession(AuthorizedSession):
-        """Give every request a timeout: google-auth's default is 120 seconds, and ``None`` means for ever."""
-
-        def request(  # type: ignore[override, unused-ignore]
-            self, method: str, url: str, *args: Any, **kwargs: Any
-        ) -> Any:
-            if kwargs.get("timeout") is None:
-                kwargs["timeout"] = timeout
-            return super().request(method, url, *args, **kwargs)  # type: ignore[no-untyped-call]
-
-    session = BoundedSession(credentials, refresh_timeout=_REFRESH_TIMEOUT)  # type: ignore[no-untyped-call]
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.headers["User-Agent"] = USER_AGENT
-    # Without a say of its own in this, requests replaces the token by a login that ~/.netrc has for the host.
-    session.auth = lambda request: request
-    return session
-
-
-def import_async_session() -> None:
-    """Import what :func:`make_async_session` and its first request need, which takes too long on an event loop."""
-    import google.auth.aio.transport.aiohttp
-    import google.auth.aio.transport.sessions
-    import google.auth.transport.requests  # noqa: F401 - google-auth itself does so at the first request
-
-
-def make_async_session(credentials: Credentials, *, timeout: float, limit: int) -> AsyncAuthorizedSession:
-    """
-    Return a session for the running event loop that adds the token, refreshes it and resends after a 401.
-
-    Tokens are fetched in a thread, once for all requests that wait for one. Nothing else is sent twice here: answers
-    that ask for a repeat (429, 5xx) are handed back, and a dropped connection is an error for a read, too, so that
-    whoever counts requests counts them all. Proxies are the environment's. Await ``close()`` to release its
-    connections.
-
-    :param timeout: seconds for one request, unless it gives its own; a token that must be fetched first has
-        the same time again.
-    :param limit: the number of connections, thus of requests in flight.
-    :raises RuntimeError: when no event loop runs.
-    """
-    import aiohttp
-    from google.auth.aio.transport.aiohttp import Request
-    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
-
-    class BoundedSession(AsyncAuthorizedSession):
-        """Pin the attempts to one and shorten the timeouts: google-auth's defaults are 3 and 180 seconds."""
-
-        async def request(
-            self,
-            method: str,
-            url: str,
-            data: bytes | None = None,
-            headers: Mapping[str, str] | None = None,
-            max_allowed_time: float = 2 * timeout,
-            timeout: float | aiohttp.ClientTimeout = timeout,
-            total_attempts: int | None = 1,  # noqa: ARG002 - part of the signature, and what must not be obeyed
-            **kwargs: Any,
-        ) -> Any:
-            kwargs.setdefault("proxy", _environment_proxy(url))
-            return await super().request(
-                method, url, data, headers, max_allowed_time, timeout, total_attempts=1, **kwargs
-            )
-
-    class OneAttempt(aiohttp.ClientResponse):
-        """
-        Report a dropped connection by an error after which aiohttp does not send a GET again.
-
-        Works with all versions of aiohttp, of which those since 3.10 do that and have no option against it.
-        """
-
-        async def start(self, connection: Any) -> aiohttp.ClientResponse:
-            try:
-                return await super().start(connection)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
-                raise aiohttp.ClientConnectionError(str(exc)) from exc
-
-    http = aiohttp.ClientSession(
-        # Google's front ends close connections that were idle for ten minutes. Closing them long before that keeps a
-        # request from meeting one that is just being closed.
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=15.0),
-        response_class=OneAttempt,
-        # With it, aiohttp reads ~/.netrc in a thread for each request, and refuses to send a token to a host in it.
-        trust_env=False,
-        headers={"User-Agent": USER_AGENT},
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-    return BoundedSession(credentials, auth_request=Request(session=http))
-
-
-def _environment_proxy(url: str) -> str | None:
-    """Return the proxy that environment variables set for a URL, as requests finds it by itself."""
-    parts = urlsplit(url)
-    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

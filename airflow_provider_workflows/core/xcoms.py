@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_workflows.core.execution import ExecutionName, WorkflowName, result_of
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.values import result_of
 
 CONSOLE = "https://console.cloud.google.com"
 #: Where Airflow 3 looks for the links of these classes of :mod:`airflow_provider_workflows.links.executions`.

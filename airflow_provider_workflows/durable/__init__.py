@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+"""
+Start one execution for each task instance, whatever breaks: look before creating, and attach instead of repeating.
+
+Promises that a create is written down and labelled before it is sent, and that nothing is sent again before it is
+known what became of it. May import ``api``, ``core`` and ``exceptions``. Open ``create`` first, which has the whole
+course; ``search`` finds by label, ``record`` remembers from try to try, ``identity`` names the task and
+chooses.
+"""

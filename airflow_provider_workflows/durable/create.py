@@ -29,14 +29,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_workflows.api.cancelling import cancel_bounded
-from airflow_provider_workflows.core.execution import (
-    Execution,
-    ExecutionName,
-    WorkflowName,
-    execution_id_of,
-    is_ended,
-    started_at,
-)
+from airflow_provider_workflows.core.execution import Execution, execution_id_of, is_ended, started_at
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.durable.identity import (
     ATTEMPT,
     GENERATION,

@@ -13,14 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_workflows.core.execution import (
-    MAX_LABELS,
-    Execution,
-    WorkflowName,
-    is_ended,
-    label_text,
-    started_at,
-)
+from airflow_provider_workflows.core.execution import Execution, is_ended, started_at
+from airflow_provider_workflows.core.labels import MAX_LABELS, label_text
+from airflow_provider_workflows.core.names import WorkflowName
 
 TASK_KEY = "airflow-task-key"
 KEY = "airflow-key"

@@ -15,16 +15,9 @@ from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import timed_out
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.core.clock import Clock
-from airflow_provider_workflows.core.execution import (
-    FAILURE_STATES,
-    SUCCESS_STATES,
-    Execution,
-    ExecutionName,
-    Verdict,
-    WorkflowName,
-    classify,
-    execution_error,
-)
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
+from airflow_provider_workflows.core.failure import execution_error
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
@@ -164,7 +157,7 @@ class WorkflowExecutionsAsyncHook(HookBase):
         api, resolved = await asyncio.to_thread(_load, settings)
         # Imported by now; imports on the event loop would block it for some tenths of a second.
         from airflow_provider_workflows.api.client import AsyncWorkflowsClient
-        from airflow_provider_workflows.auth.credentials import make_async_session
+        from airflow_provider_workflows.auth.sessions import make_async_session
 
         self._resolved = resolved
         self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
@@ -307,7 +300,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
 def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
     """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
     from airflow_provider_workflows.api.requests import ExecutionsApi
-    from airflow_provider_workflows.auth.credentials import import_async_session, load_credentials
+    from airflow_provider_workflows.auth.credentials import load_credentials
+    from airflow_provider_workflows.auth.sessions import import_async_session
 
     import_async_session()
     return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)

@@ -11,8 +11,8 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.core.execution import WorkflowName
-from airflow_provider_workflows.core.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
-from airflow_provider_workflows.core.execution import WorkflowName
-from airflow_provider_workflows.core.names import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.names import WorkflowName
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection

@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_workflows.auth.settings import FIELDS, ConnectionField
+from airflow_provider_workflows.auth.fields import FIELDS, ConnectionField
 from airflow_provider_workflows.provider_info import HIDDEN_FIELDS
 
 

@@ -16,16 +16,9 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import check_interval, wait_for_end
 from airflow_provider_workflows.auth.settings import ConnectionSettings
-from airflow_provider_workflows.core.execution import (
-    FAILURE_STATES,
-    SUCCESS_STATES,
-    Execution,
-    ExecutionName,
-    Verdict,
-    WorkflowName,
-    classify,
-    execution_error,
-)
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
+from airflow_provider_workflows.core.failure import execution_error
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import workflow_name
@@ -95,7 +88,8 @@ class WorkflowExecutionsHook(HookBase):
         return self._client
 
     def _open_session(self) -> Any:
-        from airflow_provider_workflows.auth.credentials import load_credentials, make_session
+        from airflow_provider_workflows.auth.credentials import load_credentials
+        from airflow_provider_workflows.auth.sessions import make_session
 
         if self._session is None:
             self._resolved = load_credentials(self.settings)

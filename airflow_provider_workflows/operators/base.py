@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_workflows.core.execution import Execution, ExecutionName
-from airflow_provider_workflows.core.names import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.execution import Execution
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
 from airflow_provider_workflows.api.looking import check_interval
-from airflow_provider_workflows.core.execution import Execution, ExecutionName, parse_time, started_at
+from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink

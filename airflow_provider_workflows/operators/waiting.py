@@ -29,13 +29,13 @@ from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
-    ExecutionName,
     Verdict,
     classify,
-    execution_error,
     execution_id_of,
     is_ended,
 )
+from airflow_provider_workflows.core.failure import execution_error
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionTimeout,

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from airflow_provider_workflows.api.cancelling import CANCEL_BOUND
 from airflow_provider_workflows.api.retrying import backoff
 from airflow_provider_workflows.core.clock import Clock
-from airflow_provider_workflows.core.execution import Execution, ExecutionName
+from airflow_provider_workflows.core.execution import Execution
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsError
 from airflow_provider_workflows.polling.budget import Budget
 from airflow_provider_workflows.polling.source import ClientSource, OpenedClient

@@ -5,8 +5,8 @@ Watch executions for whoever waits on an event loop, with as few requests as pos
 One poller serves all waits of one (event loop, connection, workflow): ten thousand waits on one workflow are ten
 list requests a round instead of ten thousand gets. Its contract:
 
-* **Made and gone.** The first who enters ``shared_poller`` (:mod:`~airflow_provider_workflows.polling.shared`) makes it, the last who leaves closes
-  it, its client included. It belongs to its event loop: another loop, or a forked process, has pollers of its own.
+* **Made and gone.** The first who enters ``shared_poller`` (``polling.shared``) makes it, the last who leaves
+  closes it, its client included. It belongs to its event loop: another loop, or a forked process, has its own.
 * **What a wait gets.** The state in which the execution ended, once, as soon as a look has shown it, or an exception
   of its own. Each new state is told and logged once, in order, in the context of the task that waits. States go
   forward only: a list that is older than the get before it changes nothing.
@@ -15,9 +15,9 @@ list requests a round instead of ten thousand gets. Its contract:
   for others that come together with this one.
 * **Leaving.** A wait may be cancelled at any time and disturbs nobody; what was under way for it is finished and
   thrown away.
-* **How it looks.** Every round takes the cheaper of pages of a list and gets, or both, see :mod:`~airflow_provider_workflows.polling.plan`. What
-  a list has not shown is not taken for gone: a get decides. Requests are paced by the :mod:`~airflow_provider_workflows.polling.budget` that all pollers
-  share.
+* **How it looks.** Every round takes the cheaper of pages of a list and gets, or both, see ``polling.plan``. What
+  a list has not shown is not taken for gone: a get decides. Requests are paced by the ``polling.budget`` that all
+  pollers share.
 * **Errors.** Passing ones (429, server errors, broken connections) never end a wait. Lasting ones do: of a get, the
   waits for that execution (a 404 only when it has not been young for some time); of a list or of opening the
   client, all. Refused credentials are read anew once before that. A list that is not found or not permitted
@@ -55,11 +55,10 @@ from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
     Execution,
-    ExecutionName,
-    WorkflowName,
     execution_id_of,
     is_ended,
 )
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import (
     ExecutionNotFound,
     PermissionDenied,

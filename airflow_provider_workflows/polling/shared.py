@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Hashable
 
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.polling.budget import Limits
 from airflow_provider_workflows.polling.per_loop import PerLoop
 from airflow_provider_workflows.polling.poller import Poller

@@ -16,7 +16,8 @@ from typing import Any
 
 from airflow_provider_workflows.api.looking import StateLog, next_deadline
 from airflow_provider_workflows.core.clock import Clock, Timer
-from airflow_provider_workflows.core.execution import ExecutionName, Verdict, classify, is_ended
+from airflow_provider_workflows.core.execution import Verdict, classify, is_ended
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.polling.plan import NOT_LISTED, is_nearly_due, next_due, search_again
 
 #: Seconds after which a deadline is looked at again: the clock may have been set, or the machine asleep.
@@ -189,7 +190,7 @@ class Watch:
         return is_nearly_due(self.due, self.interval, now)
 
     def place(self, now: float) -> int:
-        """Return the page on which a list may show it, at the earliest; see :mod:`~airflow_provider_workflows.polling.plan`."""
+        """Return the page on which a list may show it, at the earliest; see ``polling.plan``."""
         if self._forget_at is not None and now >= self._forget_at:
             self._place, self._forget_at = 0, None
         return self._place

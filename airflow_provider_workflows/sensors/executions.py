@@ -77,7 +77,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         if start_from_trigger:
             from airflow_provider_workflows.sensors.start import start_trigger_args
 
-            self.start_trigger_args = start_trigger_args(self)
+            self.start_trigger_args = start_trigger_args(self, self.longest_wait())
 
     def awaited_id(self, context: Context) -> str:  # noqa: ARG002 - a create has to ask for it
         """Return the id of the execution waited for."""

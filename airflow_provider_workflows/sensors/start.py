@@ -10,13 +10,12 @@ the DAG is parsed: there is no later moment, no worker is ever asked.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
-if TYPE_CHECKING:
-    from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
+from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 _RENDERED = (
     "project_id",
@@ -30,10 +29,11 @@ _RENDERED = (
 )
 
 
-def start_trigger_args(sensor: WorkflowExecutionSensor) -> StartTriggerArgs:
+def start_trigger_args(sensor: WaitsForExecution, longest_wait: float) -> StartTriggerArgs:
     """
     Return what Airflow starts the sensor's trigger with.
 
+    :param longest_wait: seconds after which the sensor is late.
     :raises ValueError: naming the parameter that cannot be used this way and what to do instead.
     """
     if not hasattr(BaseTrigger, "on_kill"):
@@ -54,7 +54,7 @@ def start_trigger_args(sensor: WorkflowExecutionSensor) -> StartTriggerArgs:
             "end_task": sensor.has_no_work_after_waiting(),
         },
         next_method="execute_complete",
-        timeout=timedelta(seconds=sensor.longest_wait()),
+        timeout=timedelta(seconds=longest_wait),
     )
 
 

@@ -24,15 +24,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from airflow_provider_workflows.testing.clock import ManualClock
+from airflow_provider_workflows.testing.controls import Controls
 from airflow_provider_workflows.testing.errors import ApiError
-
-if TYPE_CHECKING:
-    from airflow_provider_workflows.testing.server import Emulator
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,21 @@ Action = Callable[[ControlCall], Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_control_routes(app: web.Application, emulator: Emulator) -> None:
-    """Add the control API to an application; before the catch-all route of the emulated API."""
-    control = _ControlApi(emulator)
+def add_control_routes(app: web.Application, controls: Controls, release: Callable[[], None]) -> None:
+    """
+    Add the control API to an application; before the catch-all route of the emulated API.
+
+    :param release: answers delayed requests, which is the server's business.
+    """
+    control = _ControlApi(controls)
     for method, path, action in (
         ("POST", "/emulator/faults", control.add_fault),
-        ("DELETE", "/emulator/faults", lambda _: emulator.clear_faults()),
+        ("DELETE", "/emulator/faults", lambda _: controls.clear_faults()),
         ("DELETE", "/emulator/faults/{number:[0-9]+}", control.remove_fault),
-        ("POST", "/emulator/release", lambda _: emulator.release()),
+        ("POST", "/emulator/release", lambda _: release()),
         ("GET", "/emulator/requests", control.requests),
-        ("DELETE", "/emulator/requests", lambda _: emulator.clear_requests()),
-        ("GET", "/emulator/counts", lambda _: emulator.counts()),
+        ("DELETE", "/emulator/requests", lambda _: controls.clear_requests()),
+        ("GET", "/emulator/counts", lambda _: controls.counts()),
         ("GET", "/emulator/executions", control.executions),
         ("POST", "/emulator/executions/{id:[^/:]+}:setState", control.set_state),
         ("DELETE", "/emulator/executions/{id:[^/:]+}", control.delete),
@@ -85,35 +87,35 @@ def _handler(action: Action) -> Handler:
 class _ControlApi:
     """The actions that need more than a call."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
 
     def add_fault(self, call: ControlCall) -> Any:
-        return {"fault": self._emulator.fail(**call.body).number}
+        return {"fault": self._controls.fail(**call.body).number}
 
     def remove_fault(self, call: ControlCall) -> Any:
-        self._emulator.faults.remove(int(call.names["number"]))
+        self._controls.faults.remove(int(call.names["number"]))
 
     def requests(self, call: ControlCall) -> Any:
-        entries = self._emulator.log.entries(int(call.query.get("since", "0")))
+        entries = self._controls.log.entries(int(call.query.get("since", "0")))
         return {"requests": [entry.to_json() for entry in entries]}
 
     def executions(self, call: ControlCall) -> Any:
-        return {"executions": self._emulator.executions(call.query.get("workflow"))}
+        return {"executions": self._controls.executions(call.query.get("workflow"))}
 
     def set_state(self, call: ControlCall) -> Any:
-        self._emulator.set_state(call.names["id"], **call.body)
+        self._controls.set_state(call.names["id"], **call.body)
 
     def delete(self, call: ControlCall) -> Any:
-        self._emulator.delete(call.names["id"])
+        self._controls.delete(call.names["id"])
 
     def add_executions(self, call: ControlCall) -> Any:
-        return {"ids": self._emulator.add_executions(call.names["workflow"], **call.body)}
+        return {"ids": self._controls.add_executions(call.names["workflow"], **call.body)}
 
     def start(self, call: ControlCall) -> Any:
-        return {"id": self._emulator.start(call.names["workflow"], **call.body)}
+        return {"id": self._controls.start(call.names["workflow"], **call.body)}
 
     def advance(self, call: ControlCall) -> Any:
-        if not isinstance(self._emulator.clock, ManualClock):
+        if not isinstance(self._controls.clock, ManualClock):
             raise TypeError("the emulator does not run on a ManualClock")
-        self._emulator.clock.advance(float(call.body["seconds"]))
+        self._controls.clock.advance(float(call.body["seconds"]))

@@ -126,7 +126,7 @@ async def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> A
     emulator._loop = asyncio.get_running_loop()  # noqa: SLF001 - the other half of one class
     routes = emulator._routes  # noqa: SLF001
     app = web.Application(client_max_size=_LARGEST_BODY)
-    add_control_routes(app, emulator)
+    add_control_routes(app, emulator, emulator.release)
     app.router.add_route("*", "/{path:.*}", routes.handle)
     runner = web.AppRunner(
         app,

@@ -18,15 +18,9 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.core.execution import (
-    FAILURE_STATES,
-    SUCCESS_STATES,
-    ExecutionName,
-    Verdict,
-    WorkflowName,
-    classify,
-)
-from airflow_provider_workflows.core.names import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.hooks.connection import ConnectionArguments

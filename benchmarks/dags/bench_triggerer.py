@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
-from airflow_provider_workflows.core.execution import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 
 TASKS = 20

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_cluster import AirflowCluster
-from airflow_provider_workflows.auth.settings import FIELDS, settings_from_extra
+from airflow_provider_workflows.auth.fields import FIELDS
+from airflow_provider_workflows.auth.settings import settings_from_extra
 
 pytestmark = pytest.mark.browser
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.auth.settings import FIELDS, REFUSED_FIELDS
+from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.operators import executions as operators
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.provider_info import get_provider_info

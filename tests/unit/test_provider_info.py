@@ -15,7 +15,7 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 import airflow_provider_workflows
-from airflow_provider_workflows.auth.settings import FIELDS, REFUSED_FIELDS
+from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.hooks.connection_form import connection_form_widgets, ui_field_behaviour
 
 AIRFLOW_FOLDER = Path(airflow.__path__[0])

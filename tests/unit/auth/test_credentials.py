@@ -26,15 +26,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError, TransportError
 
 from airflow_provider_workflows import __version__
-from airflow_provider_workflows.auth.credentials import (
-    Resolved,
-    credentials_error,
-    is_transient,
-    load_credentials,
-    make_async_session,
-    make_session,
-)
+from airflow_provider_workflows.auth.credentials import Resolved, load_credentials
+from airflow_provider_workflows.auth.sessions import make_async_session, make_session
 from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
+from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 
 SECRET = "s3cr3t-material"

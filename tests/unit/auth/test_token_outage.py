@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from google.auth.exceptions import OAuthError, RefreshError, TransportError
 
-from airflow_provider_workflows.auth.credentials import credentials_error, is_transient, load_credentials
+from airflow_provider_workflows.auth.credentials import load_credentials
 from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import CredentialsError
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.auth.settings import (
     DEFAULT_SCOPES,
-    FIELDS,
-    REFUSED_FIELDS,
     ConnectionSettings,
     settings_from_extra,
 )
@@ -271,32 +270,3 @@ def test_override_keeps_what_a_task_does_not_say() -> None:
     assert (changed.project, changed.api_version) == ("p", "v1beta")
     with pytest.raises(ValueError, match="api_version must be one of v1, v1beta"):
         base.override(api_version="v3")
-
-
-def test_identity_key_tells_identities_apart() -> None:
-    """Waiters share a poller only when nothing that the service would notice differs."""
-    variants: list[dict[str, Any]] = [
-        {},
-        {"key_path": "/a"},
-        {"credential_config_file": "/a"},
-        {"keyfile_dict": KEY},
-        {"keyfile_dict": {**KEY, "private_key": "other"}},
-        {"credential_config_file": KEY},
-        {"impersonation_chain": "a@p"},
-        {"impersonation_chain": "a@p,b@p"},
-        {"scope": "x"},
-        {"quota_project_id": "q"},
-        {"is_anonymous": True},
-        {"api_endpoint": "https://example.org"},
-        {"api_version": "v1beta"},
-    ]
-    keys = [settings_from_extra(extra).identity_key() for extra in variants]
-    assert len(set(keys)) == len(variants)
-    assert not any(SECRET in key for key in keys)
-
-
-def test_identity_key_ignores_what_requests_carry_themselves() -> None:
-    """Two connections that differ in the default project or in retries only can share a poller."""
-    extra = {"keyfile_dict": KEY, "project": "p", "num_retries": 1, "timeout": 5}
-    shuffled = {"keyfile_dict": dict(reversed(KEY.items())), "project": "q", "location": "x"}
-    assert settings_from_extra(extra).identity_key() == settings_from_extra(shuffled).identity_key()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_workflows import polling
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK
 from airflow_provider_workflows.polling.budget import Limits
 from airflow_provider_workflows.testing import Emulator
@@ -287,8 +288,7 @@ def test_the_event_loop_is_never_blocked(version: str, executions: int, waits_fo
 
 def test_a_poller_knows_nothing_of_airflow() -> None:
     """What polls can be used, and tested, without Airflow."""
-    package = Path(__file__).parents[2] / "airflow_provider_workflows"
-    files = [package / "poller.py", package / "budget.py", package / "per_loop.py", *package.glob("polling_*.py")]
+    files = Path(polling.__file__).parent.glob("*.py")
     imports = Counter(
         line for file in files for line in file.read_text().splitlines() if line.startswith(("import ", "from "))
     )

@@ -11,20 +11,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.core.execution import (
-    MAX_LABEL_LENGTH,
-    WorkflowName,
-    check_json_text,
-    check_labels,
-    decode_json,
-    encode_json,
-    execution_error,
-    execution_id_of,
-    label_text,
-    parse_time,
-    result_of,
-    started_at,
-)
+from airflow_provider_workflows.core.execution import execution_id_of, parse_time, started_at
+from airflow_provider_workflows.core.failure import execution_error
+from airflow_provider_workflows.core.labels import MAX_LABEL_LENGTH, check_labels, label_text
+from airflow_provider_workflows.core.names import WorkflowName
+from airflow_provider_workflows.core.values import check_json_text, decode_json, encode_json, result_of
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionError,

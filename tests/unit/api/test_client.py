@@ -22,8 +22,8 @@ from googleapiclient.errors import HttpError
 from airflow_provider_workflows.api.client import AsyncWorkflowsClient, WorkflowsClient
 from airflow_provider_workflows.api.requests import ExecutionsApi
 from airflow_provider_workflows.api.retrying import FIRST_WAIT, LONGEST_WAIT, RetryPolicy, backoff
-from airflow_provider_workflows.auth.credentials import make_async_session, make_session
-from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.auth.sessions import make_async_session, make_session
+from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
     PermissionDenied,

@@ -18,8 +18,8 @@ from google.auth.credentials import AnonymousCredentials
 
 from airflow_provider_workflows.api.client import AsyncWorkflowsClient
 from airflow_provider_workflows.api.requests import ExecutionsApi
-from airflow_provider_workflows.auth.credentials import make_async_session
-from airflow_provider_workflows.core.execution import WorkflowName
+from airflow_provider_workflows.auth.sessions import make_async_session
+from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.shared import shared_poller
 
