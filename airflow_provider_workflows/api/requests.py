@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice, api_error, read_error
 from airflow_provider_workflows.api.transport import Answer, Outgoing, send
-from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS
+from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_formed
 from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
@@ -116,20 +116,27 @@ class Call:
 
         :raises WorkflowsApiError: for error answers, and for a success that is not the JSON it should be.
         """
-        import httplib2
-
         out = self.outgoing
         if answer.status >= 300:
             error = read_error(answer.status, answer.headers, answer.content, now)
             raise api_error(out.operation, out.target, error, out.execution_name)
+        decoded = self._decoded(answer)
+        if decoded is None:
+            raise self._not_the_resource(answer)
+        return decoded
+
+    def _decoded(self, answer: Answer) -> dict[str, Any] | None:
+        """Return the resource, without what has not the type that the API documents; ``None`` where it is none."""
+        import httplib2
+
         response = httplib2.Response({"status": str(answer.status)})  # type: ignore[no-untyped-call]
         try:
             decoded = self.request.postproc(response, answer.content)
-        except ValueError:
-            decoded = None
-        if not isinstance(decoded, dict) or (out.operation != "list" and "name" not in decoded):
-            raise self._not_the_resource(answer)
-        return decoded
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(decoded, dict):
+            return None
+        return _page(decoded) if self.outgoing.operation == "list" else well_formed(decoded)
 
     def _not_the_resource(self, answer: Answer) -> WorkflowsApiError:
         out = self.outgoing
@@ -141,6 +148,14 @@ class Call:
         if cls is AmbiguousCreate:
             text += " " + ambiguity_advice(out.target)
         return cls(text, status_code=answer.status, retryable=True, execution_name=out.execution_name)
+
+
+def _page(decoded: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a page of a list with the executions that are some; ``None`` where it is no such page."""
+    executions, token = decoded.get("executions", []), decoded.get("nextPageToken", "")
+    if not isinstance(executions, list) or not isinstance(token, str):
+        return None
+    return {**decoded, "executions": [each for each in map(well_formed, executions) if each is not None]}
 
 
 class ExecutionsApi:

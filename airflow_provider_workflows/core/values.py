@@ -89,13 +89,17 @@ def check_json_text(text: str, parameter: str) -> str:
     return text
 
 
-def decode_json(text: str | None) -> Any:
-    """Decode a JSON text of the service (``result``, ``error.payload``); text that is not JSON comes back as it is."""
-    if text is None:
-        return None
+def decode_json(text: Any) -> Any:
+    """
+    Decode a JSON text of the service (``result``, ``error.payload``).
+
+    What is no JSON text, or one that is nested too deeply to be decoded, comes back as it is.
+    """
+    if not isinstance(text, str):
+        return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -35,7 +35,7 @@ from typing import Literal
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import PerLoop
 
@@ -161,7 +161,7 @@ class Budget:
         try:
             yield
         except WorkflowsApiError as exc:
-            if exc.status_code == 429 or exc.retry_after:
+            if isinstance(exc, QuotaExceeded) or exc.retry_after:
                 self._pause(exc, began=pauses)
             elif exc.status_code is not None:
                 self._answered(began=pauses)

@@ -166,5 +166,7 @@ class ClientSource:
 
 
 def _is_refusal(error: Exception) -> bool:
-    status = getattr(error, "status_code", None)
-    return isinstance(error, CredentialsError) or status in (401, 403)
+    if isinstance(error, WorkflowsApiError):
+        # A page of somebody in between may have these numbers as well, and says nothing about the credentials.
+        return error.status_code in (401, 403) and not error.retryable
+    return isinstance(error, CredentialsError)
