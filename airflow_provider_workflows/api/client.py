@@ -19,6 +19,7 @@ from airflow_provider_workflows.api.transport import send, send_async
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import Execution, is_ended
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ MANY = 1000
 
 def _check_limit(limit: int | None) -> None:
     if limit is not None and (not isinstance(limit, int) or limit < 0):
-        msg = f"limit must be a whole number, 0 or more, or None for all, got {limit!r}."
+        msg = f"limit must be a whole number, 0 or more, or None for all, got {quoted(limit)}."
         raise ValueError(msg)
 
 

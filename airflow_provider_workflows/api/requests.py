@@ -20,12 +20,15 @@ from airflow_provider_workflows.api.transport import Answer, Outgoing, send
 from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_formed
 from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
 _SERVICE = "workflowexecutions"
+#: What no endpoint means; whoever counts requests by their endpoint counts both as one.
+GOOGLE_ENDPOINT = "https://workflowexecutions.googleapis.com"
 #: The largest page of each version and view, from the discovery documents; larger values are coerced down.
 MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
     ("v1", "BASIC"): 1000,
@@ -97,7 +100,7 @@ def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
     from googleapiclient.discovery import build
 
     if version not in API_VERSIONS:
-        msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {version!r}."
+        msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {quoted(version)}."
         raise ValueError(msg)
     options = {"api_endpoint": endpoint} if endpoint else None
     return build(_SERVICE, version, http=http, client_options=options, static_discovery=True, cache_discovery=False)
@@ -168,7 +171,7 @@ class ExecutionsApi:
 
     def __init__(self, version: str = "v1", endpoint: str | None = None) -> None:
         self.version = version
-        self.endpoint = endpoint
+        self.endpoint = None if endpoint == GOOGLE_ENDPOINT else endpoint
         self._resource = build_resource(version, endpoint, _BuildsOnly())
         self._executions = self._resource.projects().locations().workflows().executions()
         self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001
@@ -207,7 +210,7 @@ class ExecutionsApi:
             arguments["orderBy"] = order_by
         largest = MAX_PAGE_SIZE[self.version, view]
         if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-            msg = f"page_size must be a whole number from 1 to {largest}, got {page_size!r}."
+            msg = f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}."
             raise ValueError(msg)
         arguments["pageSize"] = min(page_size or largest, largest)
         return self._call("list", str(workflow), self._executions.list(**arguments))
@@ -231,10 +234,10 @@ class ExecutionsApi:
             elif schema is None or schema.get("readOnly"):
                 writable = ", ".join(sorted(key for key, each in self._schema.items() if not each.get("readOnly")))
                 what = "output only" if schema else f"not a field of {self.version}"
-                msg = f"execution[{field!r}] is {what}. A create can set: {writable}."
+                msg = f"execution[{quoted(field)}] is {what}. A create can set: {writable}."
                 raise ValueError(msg)
             elif "enum" in schema and value not in schema["enum"]:
-                msg = f"execution[{field!r}] must be one of {', '.join(schema['enum'])} on {self.version}."
+                msg = f"execution[{quoted(field)}] must be one of {', '.join(schema['enum'])} on {self.version}."
                 raise ValueError(msg)
 
     def _require_v1(self, parameter: str) -> None:
@@ -256,6 +259,6 @@ def _partial(fields: str | None) -> dict[str, str]:
 
 def _check_view(view: str) -> str:
     if view not in VIEWS:
-        msg = f"view must be one of {', '.join(VIEWS)}, got {view!r}."
+        msg = f"view must be one of {', '.join(VIEWS)}, got {quoted(view)}."
         raise ValueError(msg)
     return view

@@ -16,6 +16,8 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
+from airflow_provider_workflows.core.quoting import quoted
+
 View = Literal["BASIC", "FULL"]
 ApiVersion = Literal["v1", "v1beta"]
 VIEWS: tuple[View, ...] = ("BASIC", "FULL")
@@ -106,7 +108,7 @@ def parse_time(value: Any, parameter: str) -> datetime | None:
     except (ValueError, AttributeError):
         time = None
     if time is None or time.tzinfo is None:
-        msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {value!r}."
+        msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {quoted(value)}."
         raise ValueError(msg)
     return time
 
