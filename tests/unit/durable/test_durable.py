@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_workflows.durable.create import SETTLE
 from airflow_provider_workflows.durable.identity import GENERATION, KEY
+from airflow_provider_workflows.durable.search import SETTLE
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
