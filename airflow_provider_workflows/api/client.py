@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_workflows.api.errors import says_already_over
+from airflow_provider_workflows.api.cancelling import ended_or_raise, says_already_over
 from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.api.transport import send, send_async
 from airflow_provider_workflows.core.clock import Clock
-from airflow_provider_workflows.core.execution import Execution, is_ended
+from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import WorkflowsApiError
@@ -113,7 +113,7 @@ class WorkflowsClient:
         except WorkflowsApiError as exc:
             if not says_already_over(exc):
                 raise
-            return _ended_or_raise(self.get(name), exc)
+            return ended_or_raise(self.get(name), exc)
 
     def list(
         self, workflow: WorkflowName, *, limit: int | None = None, page_size: int | None = None, **query: Any
@@ -190,7 +190,7 @@ class AsyncWorkflowsClient:
         except WorkflowsApiError as exc:
             if not says_already_over(exc):
                 raise
-            return _ended_or_raise(await self.get(name), exc)
+            return ended_or_raise(await self.get(name), exc)
 
     def list(
         self, workflow: WorkflowName, *, limit: int | None = None, page_size: int | None = None, **query: Any
@@ -219,10 +219,3 @@ class AsyncWorkflowsClient:
         """
         call = self.api.list_next(*after) if after else self.api.list(workflow, **query)
         return None if call is None else (call, await self._send(call))
-
-
-def _ended_or_raise(execution: Execution, refused: WorkflowsApiError) -> Execution:
-    """Return an execution that has ended; otherwise the refused cancel was no misunderstanding."""
-    if is_ended(execution.get("state")):
-        return execution
-    raise refused

@@ -32,7 +32,6 @@ _NOT_FORWARDED = frozenset({*range(300, 400), 407, 511})
 _RATE_LIMITED = frozenset({"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,60}")
-_ALREADY_OVER = {"FAILED_PRECONDITION", "ABORTED", "ALREADY_EXISTS"}
 
 #: What to do, by ErrorInfo reason; https://cloud.google.com/service-infrastructure/docs/service-management/reference/rpc/google.api#errorreason
 _ADVICE_BY_REASON: Mapping[str, str] = {
@@ -149,16 +148,6 @@ def _seconds_until(date: str, now: float) -> float:
 def is_retryable(status_code: int) -> bool:
     """Tell whether the same request may succeed later: 408, 429 and the server's errors but 501."""
     return status_code in (408, 429) or (status_code >= 500 and status_code != 501)
-
-
-def says_already_over(error: WorkflowsApiError) -> bool:
-    """
-    Tell whether a refused cancel may mean that the execution has ended.
-
-    What the service answers is not documented; 400 FAILED_PRECONDITION and 409 are what other Google APIs use, so
-    the caller looks the execution up before it believes it.
-    """
-    return error.status_code == 409 or (error.status_code == 400 and error.reason in _ALREADY_OVER)
 
 
 def _advice(operation: str, answer: ErrorAnswer) -> str:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-#: Seconds to wait for Airflow's answer. A kill may arrive while the task talks to Airflow, and then none comes.
-ANSWER_BOUND = 5.0
+from airflow_provider_workflows.api.cancelling import TAKEN_OVER_BOUND
+
 _ABSENT = "workflow_execution_probe"
 
 
@@ -33,7 +33,7 @@ def was_taken_over(store: Any) -> bool:
 
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
-    thread.join(ANSWER_BOUND)
+    thread.join(TAKEN_OVER_BOUND)
     return any(_status_of(refusal) == 404 for refusal in refusals)
 
 

@@ -36,18 +36,9 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from airflow_provider_workflows.api.cancelling import (
-    CANCEL_BOUND,
-    CONFIRM_INTERVAL,
-    report_delay,
-    report_failure,
-    report_state,
-)
-from airflow_provider_workflows.api.errors import says_already_over
 from airflow_provider_workflows.api.looking import check_interval, is_passing, wait_after_error
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
@@ -56,7 +47,6 @@ from airflow_provider_workflows.core.execution import (
     SUCCESS_STATES,
     Execution,
     execution_id_of,
-    is_ended,
 )
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import (
@@ -67,7 +57,7 @@ from airflow_provider_workflows.exceptions import (
     WorkflowsError,
 )
 from airflow_provider_workflows.polling.budget import IN_FLIGHT, Budget, Limits, shared_budget
-from airflow_provider_workflows.polling.cancel import send_cancel
+from airflow_provider_workflows.polling.cancel import cancel_within_budget
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import create_detached_task
 from airflow_provider_workflows.polling.plan import Prices, next_page_pays
@@ -197,31 +187,15 @@ class Poller:
             return await client.get(ExecutionName(self.workflow, execution_id))
 
     async def cancel(self, execution_id: str, log: Any = log) -> bool:
-        """
-        Cancel an execution within the budget; returns whether it is known to have ended.
-
-        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; where
-        it cannot even be tried so soon, that is logged, too. For as long after its answer it looks, together with
-        everybody else, whether it has worked.
-        """
-        name = ExecutionName(self.workflow, execution_id)
-        late = self._clock.call_later(CANCEL_BOUND, report_delay, name, log)
-        state, refused = None, None
-        try:
-            state = (await send_cancel(name, self._source, self._budget, self._clock)).get("state")
-        except Exception as exc:  # noqa: BLE001 - opening may raise anything; nobody else would hear of it
-            if not (isinstance(exc, WorkflowsApiError) and says_already_over(exc)):
-                return report_failure(name, exc, log)
-            refused = exc  # a look tells whether it is over
-        finally:
-            late.cancel()
-        if not is_ended(state):
-            end = self._clock.time() + CANCEL_BOUND
-            with suppress(Exception):  # whatever the looks end with, what became of the cancel is logged
-                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end)
-        if refused is not None and not is_ended(state):
-            return report_failure(name, refused, log)
-        return report_state(name, state, log)
+        """Cancel an execution within the budget; returns whether it is known to have ended. See ``polling.cancel``."""
+        return await cancel_within_budget(
+            ExecutionName(self.workflow, execution_id),
+            source=self._source,
+            budget_of=self._budget,
+            wait_for_end=self.wait_for_end,
+            clock=self._clock,
+            log=log,
+        )
 
     async def close(self) -> None:
         """Stop looking and close the client."""
