@@ -17,7 +17,8 @@ from airflow_provider_workflows.core.execution import classify, current_steps, i
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.core.values import result_of
-from airflow_provider_workflows.durable.identity import TaskIdentity, choose
+from airflow_provider_workflows.durable.choice import choose
+from airflow_provider_workflows.durable.identity import TaskIdentity
 from airflow_provider_workflows.exceptions import ExecutionError, WorkflowsApiError
 
 WORKFLOW = WorkflowName("test-project", "us-central1", "echo")
