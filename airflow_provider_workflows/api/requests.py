@@ -11,7 +11,7 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,10 +108,15 @@ def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
 
 @dataclass(frozen=True)
 class Call:
-    """Hold a built request with what is needed to decode its answer and to ask for the next page."""
+    """
+    Hold a built request with what is needed to decode its answer and to ask for the next page.
+
+    :param read: returns the decoded object as callers get it; ``None`` where it is not what the method answers with.
+    """
 
     outgoing: Outgoing
     request: Any
+    read: Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
     def decode(self, answer: Answer, now: float) -> dict[str, Any]:
         """
@@ -137,9 +142,7 @@ class Call:
             decoded = self.request.postproc(response, answer.content)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(decoded, dict):
-            return None
-        return _page(decoded) if self.outgoing.operation == "list" else well_formed(decoded)
+        return self.read(decoded) if isinstance(decoded, dict) else None
 
     def _not_the_resource(self, answer: Answer) -> WorkflowsApiError:
         out = self.outgoing
@@ -213,12 +216,12 @@ class ExecutionsApi:
             msg = f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}."
             raise ValueError(msg)
         arguments["pageSize"] = min(page_size or largest, largest)
-        return self._call("list", str(workflow), self._executions.list(**arguments))
+        return self._call("list", str(workflow), self._executions.list(**arguments), read=_page)
 
     def list_next(self, call: Call, decoded: Mapping[str, Any]) -> Call | None:
         """Build the page after the one that ``decoded`` is; ``None`` after the last."""
         request = self._executions.list_next(call.request, decoded)
-        return None if request is None else self._call("list", call.outgoing.target, request)
+        return None if request is None else self._call("list", call.outgoing.target, request, read=_page)
 
     def check_body(self, body: Mapping[str, Any]) -> None:
         """
@@ -245,11 +248,19 @@ class ExecutionsApi:
             msg = f"{parameter} exists on v1 only, and api_version is {self.version!r}. Use api_version='v1'."
             raise ValueError(msg)
 
-    def _call(self, operation: str, target: str, request: Any, execution_name: str | None = None) -> Call:
+    def _call(
+        self,
+        operation: str,
+        target: str,
+        request: Any,
+        execution_name: str | None = None,
+        *,
+        read: Callable[[Mapping[str, Any]], dict[str, Any] | None] = well_formed,
+    ) -> Call:
         body = request.body.encode() if isinstance(request.body, str) else request.body
         headers = _without_gzip_agent(request.headers)
         outgoing = Outgoing(operation, target, request.method, request.uri, headers, body, execution_name)
-        return Call(outgoing, request)
+        return Call(outgoing, request, read)
 
 
 def _partial(fields: str | None) -> dict[str, str]:
