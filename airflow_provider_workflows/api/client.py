@@ -8,7 +8,8 @@ decodes the answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,8 +24,9 @@ from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
-    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
     from google.auth.transport.requests import AuthorizedSession
+
+    from airflow_provider_workflows.auth.async_session import AsyncSession
 
 #: More repeats than fit into any bounded time.
 MANY = 1000
@@ -134,12 +136,19 @@ class WorkflowsClient:
 
 
 class AsyncWorkflowsClient:
-    """Call the executions methods without blocking the event loop; parameters and errors as in the sync client."""
+    """
+    Call the executions methods without blocking the event loop; parameters and errors as in the sync client.
+
+    :ivar on_resend: called with the operation when one attempt is about to become two requests: after a 401, with a
+        new token.
+    """
+
+    on_resend: Callable[[str], None] | None = None
 
     def __init__(
         self,
         api: ExecutionsApi,
-        session: AsyncAuthorizedSession,
+        session: AsyncSession,
         *,
         timeout: float = 60.0,
         retry: RetryPolicy | None = None,
@@ -166,10 +175,14 @@ class AsyncWorkflowsClient:
         return self._retry.clock
 
     async def _send(self, call: Call) -> dict[str, Any]:
-        async def once() -> dict[str, Any]:
-            return call.decode(await send_async(self._session, call.outgoing, self._timeout), self.clock.time())
+        operation, on_resend = call.outgoing.operation, self.on_resend
+        resent = functools.partial(on_resend, operation) if on_resend else None
 
-        return await self._retry.asynchronous(call.outgoing.operation)(once)
+        async def once() -> dict[str, Any]:
+            answer = await send_async(self._session, call.outgoing, self._timeout, resent)
+            return call.decode(answer, self.clock.time())
+
+        return await self._retry.asynchronous(operation)(once)
 
     async def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
         """Create an execution; see :meth:`WorkflowsClient.create`."""

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Send built requests through google-auth's sessions and map whatever breaks on the way, at this one boundary.
+Send built requests through the sessions of ``auth`` and map whatever breaks on the way, at this one boundary.
 
-Nothing is repeated here: ``requests`` does not resend, aiohttp's repetition of a GET whose connection was dropped is
-turned off with the session, and so is google-auth's own loop (``total_attempts=1``; its default repeats POSTs). The
-only second send is google-auth's after a 401, which the service answered without executing anything.
+Nothing is repeated here: ``requests`` does not resend, and aiohttp's repetition of a GET whose connection was dropped
+is turned off with the session. The only second send is the sessions' own after a 401, which the service answered
+without executing anything.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
@@ -21,8 +21,9 @@ from airflow_provider_workflows.auth.token_errors import credentials_error, is_t
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
 if TYPE_CHECKING:
-    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
     from google.auth.transport.requests import AuthorizedSession
+
+    from airflow_provider_workflows.auth.async_session import AsyncSession
 
 
 @dataclass(frozen=True)
@@ -73,24 +74,28 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
         return Answer(response.status_code, response.headers, response.content)
 
 
-async def send_async(session: AsyncAuthorizedSession, outgoing: Outgoing, timeout: float) -> Answer:
-    """Send a request without blocking the event loop; parameters and errors as in :func:`send`."""
+async def send_async(
+    session: AsyncSession,
+    outgoing: Outgoing,
+    timeout: float,
+    on_resend: Callable[[], None] | None = None,
+) -> Answer:
+    """
+    Send a request without blocking the event loop; errors as in :func:`send`.
+
+    :param timeout: seconds until the answer is there; a token that must be fetched before has the same time again.
+    :param on_resend: called before the request is sent once more, after a 401.
+    """
     with _mapped(outgoing):
         response = await session.request(
             outgoing.method,
             outgoing.url,
             data=outgoing.body,
-            headers=dict(outgoing.headers),
+            headers=outgoing.headers,
             timeout=timeout,
-            max_allowed_time=2 * timeout,  # with a refresh of the credentials before it
-            total_attempts=1,
-            allow_redirects=False,
+            on_resend=on_resend,
         )
-        try:
-            content = await asyncio.wait_for(response.read(), timeout)
-        finally:
-            await response.close()  # type: ignore[no-untyped-call]
-        return Answer(response.status_code, response.headers, content)
+        return Answer(response.status, response.headers, await response.read())
 
 
 @contextmanager
@@ -112,19 +117,11 @@ def _map(outgoing: Outgoing, exc: Exception) -> Exception | None:
     import requests.exceptions as requests_errors
     from google.auth.exceptions import GoogleAuthError
 
-    # Only google-auth decodes JSON here: the answer with a token.
-    if isinstance(exc, (GoogleAuthError, JSONDecodeError)) and not _is_about_the_request(exc):
+    # Only google-auth decodes JSON here: the answer with a token. Its errors are about tokens only.
+    if isinstance(exc, (GoogleAuthError, JSONDecodeError)):
         return _no_token(outgoing, exc)
-    kinds = (GoogleAuthError, requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
+    kinds = (requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
     return _no_answer(outgoing, exc) if isinstance(exc, kinds) else None
-
-
-def _is_about_the_request(exc: BaseException) -> bool:
-    """Tell a failure of the request itself from one of the token's refresh, which google-auth wraps alike."""
-    import aiohttp
-    from google.auth.exceptions import ResponseError, TimeoutError  # noqa: A004 - google-auth's own
-
-    return isinstance(exc.__cause__, aiohttp.ClientError) or isinstance(exc, (TimeoutError, ResponseError))
 
 
 def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:

@@ -37,7 +37,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_workflows.api.looking import check_interval, is_passing, wait_after_error
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
@@ -56,13 +56,16 @@ from airflow_provider_workflows.exceptions import (
     WorkflowsApiError,
     WorkflowsError,
 )
-from airflow_provider_workflows.polling.budget import IN_FLIGHT, Budget, Limits, shared_budget
+from airflow_provider_workflows.polling.budget import IN_FLIGHT, Budget, Kind, Limits, shared_budget
 from airflow_provider_workflows.polling.cancel import cancel_within_budget
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import create_detached_task
 from airflow_provider_workflows.polling.plan import Prices, next_page_pays
 from airflow_provider_workflows.polling.source import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling.watch import Waiter, Watch
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.api.client import AsyncWorkflowsClient
 
 log = LoopLog(logging.getLogger(__name__))
 
@@ -103,7 +106,7 @@ class Poller:
         self.members = 0
         self._clock = clock
         self._limits = limits or Limits()
-        self._source = ClientSource(open_client, clock, is_lasting)
+        self._source = ClientSource(open_client, clock, is_lasting, self._resent)
         self._watches: dict[str, Watch] = {}
         self._task: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -281,8 +284,14 @@ class Poller:
         log.warning(text, self.workflow, pause, error)
 
     def _budget(self, opened: OpenedClient) -> Budget:
+        return self._budget_of(opened.client)
+
+    def _budget_of(self, client: AsyncWorkflowsClient) -> Budget:
         workflow = self.workflow
-        return shared_budget(workflow.project, workflow.location, opened.client.api.endpoint, self._limits, self._clock)
+        return shared_budget(workflow.project, workflow.location, client.api.endpoint, self._limits, self._clock)
+
+    def _resent(self, client: AsyncWorkflowsClient, operation: str) -> None:
+        self._budget_of(client).charge(cast("Kind", operation))
 
     # --- lists ------------------------------------------------------------------------------------------------
 
