@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_workflows import __version__
+from airflow_provider_workflows.auth.evidence import Evidence, watching_trace
 from airflow_provider_workflows.auth.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def make_async_session(credentials: Credentials, *, timeout: float, limit: int) 
         trust_env=False,
         headers={"User-Agent": USER_AGENT},
         cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[watching_trace()],
     )
     return AsyncSession(http, Tokens(credentials), timeout=timeout)
 
@@ -89,12 +91,14 @@ class AsyncSession:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         on_resend: Callable[[], None] | None = None,
+        evidence: Evidence | None = None,
     ) -> aiohttp.ClientResponse:
         """
         Send a request, without following redirects; return the answer, its body read.
 
         :param timeout: seconds until the whole answer is there, instead of the session's.
         :param on_resend: called before the request is sent once more, after a 401.
+        :param evidence: notes whether the request was written.
         :raises aiohttp.ClientError, asyncio.TimeoutError: where no answer came.
         :raises Exception: google-auth's own where there was no token: nothing was sent, or it was answered 401.
         """
@@ -105,16 +109,22 @@ class AsyncSession:
             return min(seconds, max(end - loop.time(), 0.001))
 
         sent, number = await self._tokens.add(headers or {}, url, within=seconds)
-        answer = await self._send(method, url, data, sent, left())
+        answer = await self._send(method, url, data, sent, left(), evidence)
         if answer.status == 401 and await self._tokens.renew(number, url, within=left()):
             if on_resend:
                 on_resend()
             sent, _ = await self._tokens.add(headers or {}, url, within=left())
-            answer = await self._send(method, url, data, sent, left())
+            answer = await self._send(method, url, data, sent, left(), evidence)
         return answer
 
     async def _send(
-        self, method: str, url: str, data: bytes | None, headers: Mapping[str, str], seconds: float
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        seconds: float,
+        evidence: Evidence | None,
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
@@ -126,6 +136,7 @@ class AsyncSession:
             proxy=_environment_proxy(url),
             timeout=aiohttp.ClientTimeout(total=seconds),
             allow_redirects=False,
+            trace_request_ctx=evidence,
         )
         await answer.read()  # which hands the connection back, also where it fails
         return answer

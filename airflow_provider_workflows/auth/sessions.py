@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.auth.async_session import USER_AGENT, import_async_session, make_async_session
+from airflow_provider_workflows.auth.evidence import Evidence, watched_adapter
 from airflow_provider_workflows.auth.tokens import make_token_session
 
 if TYPE_CHECKING:
@@ -26,24 +27,29 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     """
     Return a requests session that adds the token, refreshes it and resends once after a 401.
 
+    Its attribute ``evidence`` (:class:`~airflow_provider_workflows.auth.evidence.Evidence`) says whether the last
+    request was written.
+
     Nothing else is resent: a POST that is sent twice is two executions. Not for several threads at once, like
     every requests session. Close it to release its connections.
 
     :param timeout: seconds for connecting and for each wait for data, unless a request gives its own.
     """
     from google.auth.transport.requests import AuthorizedSession, Request
-    from requests.adapters import HTTPAdapter
 
-    token_session = make_token_session()
+    token_session, noted = make_token_session(), Evidence()
 
     class BoundedSession(AuthorizedSession):
         """Give every request a timeout: google-auth's default is 120 seconds, and ``None`` means for ever."""
+
+        evidence = noted
 
         def request(  # type: ignore[override, unused-ignore]
             self, method: str, url: str, *args: Any, **kwargs: Any
         ) -> Any:
             if kwargs.get("timeout") is None:
                 kwargs["timeout"] = timeout
+            self.evidence.sent = False
             return super().request(method, url, *args, **kwargs)  # type: ignore[no-untyped-call]
 
         def close(self) -> None:
@@ -53,7 +59,7 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     session = BoundedSession(  # type: ignore[no-untyped-call]
         credentials, max_refresh_attempts=1, auth_request=Request(token_session)
     )
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
+    adapter = watched_adapter(noted, pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers["User-Agent"] = USER_AGENT
