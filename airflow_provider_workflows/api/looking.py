@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -83,12 +84,6 @@ class StateLog:
         self._last = state
 
 
-def next_deadline(state: str | None, deadline: float | None, queued_deadline: float | None) -> float | None:
-    """Return the epoch seconds that matter in this state; only a queued execution has two deadlines."""
-    ends = [deadline] + ([queued_deadline] if state == "QUEUED" else [])
-    return min((end for end in ends if end is not None), default=None)
-
-
 def timed_out(name: ExecutionName, state: str | None) -> ExecutionTimeout:
     """Make the exception for an execution that did not start or end in time; the caller raises it."""
     what = "start" if state == "QUEUED" else "end"
@@ -103,8 +98,7 @@ def wait_for_end(
     clock: Clock,
     log: Any,
     poll_interval: float,
-    deadline: float | None = None,
-    queued_deadline: float | None = None,
+    deadlines: Deadlines = NO_DEADLINES,
     success_states: Collection[str] = SUCCESS_STATES,
     failure_states: Collection[str] = FAILURE_STATES,
 ) -> Execution:
@@ -113,8 +107,6 @@ def wait_for_end(
 
     :param look: gets the execution once; its retries should be off, since this repeats anyway.
     :param poll_interval: seconds between looks, give or take a tenth.
-    :param deadline: epoch seconds.
-    :param queued_deadline: epoch seconds by which it must have left the state QUEUED.
     :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
@@ -137,8 +129,7 @@ def wait_for_end(
             failures += 1
             pause = wait_after_error(exc, failures, poll_interval, waited)
             log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
-        end = next_deadline(state, deadline, queued_deadline)
-        left = float("inf") if end is None else end - clock.time()
+        left = deadlines.left(state, clock.time())
         if left <= 0:
             raise timed_out(name, state)
         clock.sleep(min(pause, left))

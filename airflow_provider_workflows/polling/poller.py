@@ -51,6 +51,7 @@ from airflow_provider_workflows.api.errors import says_already_over
 from airflow_provider_workflows.api.looking import check_interval, is_passing, wait_after_error
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -72,7 +73,8 @@ from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import create_detached_task
 from airflow_provider_workflows.polling.plan import Prices, next_page_pays
 from airflow_provider_workflows.polling.source import ClientSource, IsLasting, OpenClient, OpenedClient
-from airflow_provider_workflows.polling.watch import Waiter, Watch
+from airflow_provider_workflows.polling.waiter import Waiter
+from airflow_provider_workflows.polling.watch import Watch
 
 log = LoopLog(logging.getLogger(__name__))
 
@@ -152,16 +154,15 @@ class Poller:
         :raises asyncio.TimeoutError: at a deadline.
         """
         name = ExecutionName(self.workflow, execution_id)
-        waiter = Waiter(name, check_interval(poll_interval), success_states, failure_states, log, on_state)
+        interval, states = check_interval(poll_interval), (success_states, failure_states)
+        deadlines = Deadlines(deadline, queued_deadline)
+        waiter = Waiter(name, interval, *states, log, on_state, self._clock, deadlines)
         watch = self._join(name, waiter)
-        call_off = None
-        if deadline is not None or queued_deadline is not None:
-            call_off = waiter.give_up_at(self._clock, deadline, queued_deadline)
+        waiter.mind_deadlines()
         try:
             return await waiter.future
         finally:
-            if call_off is not None:
-                call_off()
+            waiter.stop_minding()
             self._leave(watch, waiter)
 
     def _join(self, name: ExecutionName, waiter: Waiter) -> Watch:

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
@@ -172,7 +173,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 await self.clock.async_sleep(left)
         except asyncio.CancelledError:
             # At the deadline Airflow 2 ends the trigger by itself; what then becomes of the execution is its task's.
-            late = self.deadline is not None and self.clock.time() >= self.deadline - 1
+            late = Deadlines(self.deadline).passed(self._state, self.clock.time() + 1)
             if not AIRFLOW_CALLS_ON_KILL and not late:
                 await self.on_kill()
             raise
