@@ -92,6 +92,14 @@ class Watch:
         if "status" in execution:
             self._saw_steps(execution["status"] or {})
 
+    def looked_in_vain(self, error: Exception, now: float, pause: float) -> None:
+        """Take note of a look that failed and will be repeated; the first in a row is news to those who wait."""
+        self.failures += 1
+        self.due = now + pause
+        if self.failures == 1:
+            for waiter in self.waiters:
+                waiter.warn(error, pause)
+
     def _saw_steps(self, status: Mapping[str, Any]) -> None:
         steps = " > ".join(
             f"step {step.get('step')} of {step.get('routine')}" for step in status.get("currentSteps") or ()
