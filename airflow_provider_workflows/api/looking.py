@@ -30,6 +30,8 @@ from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTi
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".
 NOT_FOUND_GRACE = 30.0
 SHORTEST_INTERVAL = 0.1
+#: The jitter of a wait that looks alone, as a share of its interval; a poller's is in ``polling.plan``.
+JITTER = 0.1
 
 
 def check_interval(seconds: Any, parameter: str = "poll_interval") -> float:
@@ -41,8 +43,8 @@ def check_interval(seconds: Any, parameter: str = "poll_interval") -> float:
 
 
 def jittered(interval: float, jitter: Callable[[], float] = random.random) -> float:
-    """Return between 0.9 and 1.1 intervals, so that waiters that began together spread out."""
-    return interval * (0.9 + 0.2 * jitter())
+    """Return the interval with its jitter, up to a tenth either way: who began together spreads out."""
+    return interval * (1 - JITTER + 2 * JITTER * jitter())
 
 
 def wait_after_error(error: Exception, failures: int, interval: float, waited: float) -> float:
@@ -106,7 +108,7 @@ def wait_for_end(
     Look until the execution is in one of the states waited for; return it as last seen.
 
     :param look: gets the execution once; its retries should be off, since this repeats anyway.
-    :param poll_interval: seconds between looks, give or take a tenth.
+    :param poll_interval: seconds between looks, with a jitter of a tenth either way.
     :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """

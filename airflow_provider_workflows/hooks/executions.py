@@ -206,7 +206,7 @@ class WorkflowExecutionsHook(HookBase):
         """
         Wait, blocking, until an execution has ended well; passing errors do not end the waiting.
 
-        :param poll_interval: seconds between two looks (BASIC gets), give or take a tenth.
+        :param poll_interval: seconds between two looks (BASIC gets), with a jitter of a tenth either way.
         :param timeout: seconds after which to give up; ``None`` waits for as long as the execution takes.
         :return: the FULL Execution.
         :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.

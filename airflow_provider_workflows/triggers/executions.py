@@ -76,7 +76,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
     :param impersonation_chain: as in the operators.
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
     :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
-    :param poll_interval: seconds between looks, give or take a tenth.
+    :param poll_interval: the most seconds between two looks; up to a tenth less by jitter, and up to 30 % less in all
+        where that lets it share a request with others.
     :param deadline: epoch seconds, so that it means the same after a move to another triggerer; ``None`` for none.
     :param cancel_on_kill: cancel the execution when a user kills the deferred task.
     :param success_states: states that count as success.
