@@ -45,7 +45,7 @@ def watched_adapter(evidence: Evidence, **options: Any) -> HTTPAdapter:
 
     class WatchedAdapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+            super().init_poolmanager(*args, **kwargs)
             _watch(self.poolmanager, evidence)
 
         def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
@@ -65,7 +65,7 @@ def _watch(manager: Any, evidence: Evidence) -> None:
 
 
 def _watched_pool(pool: Any, evidence: Evidence) -> Any:
-    class WatchedConnection(pool.ConnectionCls):
+    class WatchedConnection(pool.ConnectionCls):  # type: ignore[misc]
         def request(self, *args: Any, **kwargs: Any) -> Any:
             if self.sock is None:
                 self.connect()

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import check_interval, wait_for_end
 from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
@@ -224,7 +225,7 @@ class WorkflowExecutionsHook(HookBase):
         """
         Wait, blocking, until an execution has ended well; passing errors do not end the waiting.
 
-        :param poll_interval: seconds between two looks (BASIC gets), give or take a tenth.
+        :param poll_interval: seconds between two looks (BASIC gets), with a jitter of a tenth either way.
         :param timeout: seconds after which to give up; ``None`` waits for as long as the execution takes.
         :return: the FULL Execution.
         :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.
@@ -235,7 +236,7 @@ class WorkflowExecutionsHook(HookBase):
         self.wait_until_ended(
             name,
             poll_interval=poll_interval,
-            deadline=deadline,
+            deadlines=Deadlines(deadline),
             success_states=success_states,
             failure_states=failure_states,
         )
@@ -249,12 +250,11 @@ class WorkflowExecutionsHook(HookBase):
         name: ExecutionName,
         *,
         poll_interval: float,
-        deadline: float | None = None,
-        queued_deadline: float | None = None,
+        deadlines: Deadlines = NO_DEADLINES,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
     ) -> Execution:
-        """Wait until an execution is in one of the states, whichever; deadlines are in epoch seconds."""
+        """Wait until an execution is in one of the states, whichever."""
         looker = self.client.without_retries()
         return wait_for_end(
             lambda: looker.get(name, "BASIC"),
@@ -262,8 +262,7 @@ class WorkflowExecutionsHook(HookBase):
             clock=self.clock,
             log=self.log,
             poll_interval=check_interval(poll_interval),
-            deadline=deadline,
-            queued_deadline=queued_deadline,
+            deadlines=deadlines,
             success_states=success_states,
             failure_states=failure_states,
         )

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
 from airflow_provider_workflows.api.looking import check_interval
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, push
-from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
+from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

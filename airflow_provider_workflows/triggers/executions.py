@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
@@ -72,7 +73,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
     :param impersonation_chain: as in the operators.
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
     :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
-    :param poll_interval: seconds between looks, give or take a tenth.
+    :param poll_interval: the most seconds between two looks; up to a tenth less by jitter, and up to 30 % less in all
+        where that lets it share a request with others.
     :param deadline: epoch seconds, so that it means the same after a move to another triggerer; ``None`` for none.
     :param cancel_on_kill: cancel the execution when a user kills the deferred task.
     :param success_states: states that count as success.
@@ -169,7 +171,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 await self.clock.async_sleep(left)
         except asyncio.CancelledError:
             # At the deadline Airflow 2 ends the trigger by itself; what then becomes of the execution is its task's.
-            late = self.deadline is not None and self.clock.time() >= self.deadline - 1
+            late = Deadlines(self.deadline).passed(self._state, self.clock.time() + 1)
             if not AIRFLOW_CALLS_ON_KILL and not late:
                 await self.on_kill()
             raise
