@@ -18,7 +18,7 @@ from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CO
 from airflow_provider_workflows.core.names import WorkflowName
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow_provider_workflows.compat import Connection
 
 log = logging.getLogger(__name__)
 

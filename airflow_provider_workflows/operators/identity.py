@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_workflows.durable.identity import TaskIdentity
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_workflows.compat import Context
 
 #: Seconds to wait for Airflow's answer. A kill may arrive while the task talks to Airflow, and then none comes.
 ANSWER_BOUND = 5.0

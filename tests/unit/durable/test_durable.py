@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
 from airflow_provider_workflows.durable.create import SETTLE
 from airflow_provider_workflows.durable.identity import GENERATION, KEY
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed
