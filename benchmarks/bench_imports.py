@@ -14,11 +14,13 @@ from bench_report import Check, Section
 ATTEMPTS = 5
 #: What operators and sensors of any provider import from Airflow anyway.
 BASELINE = """
-from airflow.providers.common.compat.sdk import (
+from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import (
     AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException,
-    AirflowTaskTimeout, BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue, TaskDeferred,
-    XCom, conf,
+    AirflowTaskTimeout, TaskDeferred,
 )
+from airflow.sdk.execution_time.xcom import XCom
 """
 MEASURE = """
 import json, sys, time

@@ -24,9 +24,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_workflows.compat import AirflowSkipException, BaseOperator, TaskDeferred
 from airflow_provider_workflows.core.clock import Clock, Timer
 from airflow_provider_workflows.testing import ManualClock
 
@@ -167,7 +167,7 @@ class TaskInstance:
     @property
     def key(self) -> Any:
         """Return Airflow's own key of a task instance."""
-        from airflow.providers.common.compat.sdk import TaskInstanceKey
+        from airflow_provider_workflows.compat import TaskInstanceKey
 
         return TaskInstanceKey(self.dag_id, self.task_id, self.run_id, self.try_number, self.map_index)
 

@@ -9,11 +9,10 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
-
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import timed_out
 from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
@@ -24,11 +23,11 @@ from airflow_provider_workflows.hooks.connection import ConnectionArguments, wor
 from airflow_provider_workflows.polling.loop_log import LoopLog
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
     from typing_extensions import Self
 
     from airflow_provider_workflows.api.client import AsyncWorkflowsClient
     from airflow_provider_workflows.auth.credentials import Resolved
+    from airflow_provider_workflows.compat import Connection
     from airflow_provider_workflows.polling.budget import Limits
     from airflow_provider_workflows.polling.shared import shared_poller
 
@@ -295,9 +294,7 @@ async def read_connection(arguments: ConnectionArguments) -> Connection:
 
     :raises AirflowNotFoundException: saying how to make it.
     """
-    from airflow.providers.common.compat.connection import get_async_connection
-
     try:
-        return await get_async_connection(arguments.gcp_conn_id)
+        return await get_connection_async(arguments.gcp_conn_id)
     except AirflowNotFoundException:
         raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import BaseHook
-
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.compat import BaseHook
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.names import WorkflowName

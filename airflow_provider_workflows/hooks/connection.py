@@ -18,7 +18,7 @@ from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.core.quoting import is_quotable, quoted
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow_provider_workflows.compat import Connection
 
 GOOGLE_CONNECTION_TYPE = "google_cloud_platform"
 _ACCEPTED_TYPES = (CONNECTION_TYPE, GOOGLE_CONNECTION_TYPE)

@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_workflows.compat import BaseOperator
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_workflows.compat import Context
     from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 
 

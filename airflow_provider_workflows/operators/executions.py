@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
-
 from airflow_provider_workflows.api.looking import check_interval
+from airflow_provider_workflows.compat import AirflowFailException, conf
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
 from airflow_provider_workflows.core.names import ExecutionName
@@ -25,8 +24,7 @@ from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, pus
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_workflows.compat import Context
     from airflow_provider_workflows.durable.create import Created, DurableCreate
 
 _LINKS = (WorkflowExecutionLink(), WorkflowLink())

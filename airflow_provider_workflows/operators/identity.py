@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_workflows.durable.identity import TaskIdentity
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_workflows.compat import Context
 
 
 def identity_of(context: Context, *, retries: int) -> TaskIdentity:

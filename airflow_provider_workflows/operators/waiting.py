@@ -16,15 +16,14 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_workflows.api.looking import check_interval, is_passing, timed_out
+from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowTaskTimeout,
     BaseOperator,
     TaskDeferred,
     conf,
 )
-
-from airflow_provider_workflows.api.looking import check_interval, is_passing, timed_out
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
@@ -46,8 +45,7 @@ from airflow_provider_workflows.exceptions import (
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_workflows.compat import Context
     from airflow_provider_workflows.triggers.executions import EventPayload, WorkflowExecutionTrigger
 
 #: Airflow resumes a task with this method's name when its trigger crashed or timed out.

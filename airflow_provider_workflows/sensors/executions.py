@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_workflows.api.looking import StateLog, check_interval, is_passing
+from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -14,8 +15,6 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-
-from airflow_provider_workflows.api.looking import StateLog, check_interval, is_passing
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
@@ -24,7 +23,7 @@ from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_workflows.compat import Context
 
 WAITING_KEY = "waiting_since"
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import XComArg
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
+from airflow_provider_workflows.compat import XComArg
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 _RENDERED = (

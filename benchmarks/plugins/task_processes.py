@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
-from airflow.providers.common.compat.sdk import hookimpl
 
 #: Names the file that a line is appended to for each process.
 PROCESSES_FILE = "BENCH_PROCESSES_FILE"

@@ -35,11 +35,27 @@ HEAVY = (
 
 #: What a provider's operators and sensors import from Airflow anyway.
 BASELINE = """
-from airflow.providers.common.compat.sdk import (
-    AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException,
-    AirflowTaskTimeout, BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue, TaskDeferred,
-    XCom, conf,
-)
+try:
+    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
+    from airflow.sdk.execution_time.xcom import XCom
+except ImportError:  # Airflow 2
+    from airflow.models.baseoperator import BaseOperator
+    from airflow.models.baseoperatorlink import BaseOperatorLink
+    from airflow.models.xcom import XCom
+    from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+    from airflow.utils.context import Context
+try:
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.exceptions import (
+        AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException,
+        AirflowTaskTimeout, TaskDeferred,
+    )
+except ImportError:  # before 3.2
+    from airflow.configuration import conf
+    from airflow.exceptions import (
+        AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException,
+        AirflowTaskTimeout, TaskDeferred,
+    )
 """
 MEASURE = """
 import importlib, json, sys, time

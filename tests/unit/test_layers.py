@@ -18,6 +18,7 @@ PACKAGE = "airflow_provider_workflows"
 #: What each folder, and each file at the root, may import of ours beside itself: the arrows of the drawing in
 #: CONTRIBUTING.md, which all point downwards.
 ARROWS: Mapping[str, set[str]] = {
+    "compat": set(),
     "exceptions": set(),
     "__init__": {"provider_info"},
     "provider_info": {"auth", "core", "__init__"},
@@ -26,15 +27,19 @@ ARROWS: Mapping[str, set[str]] = {
     "api": {"auth", "core", "exceptions"},
     "durable": {"api", "core", "exceptions"},
     "polling": {"api", "core", "exceptions"},
-    "hooks": {"polling", "api", "auth", "core", "exceptions", "provider_info"},
-    "links": {"core"},
-    "triggers": {"hooks", "polling", "core", "exceptions"},
-    "operators": {"triggers", "hooks", "links", "durable", "api", "core", "exceptions"},
-    "sensors": {"operators", "links", "api", "core", "exceptions"},
+    "hooks": {"compat", "polling", "api", "auth", "core", "exceptions", "provider_info"},
+    "links": {"compat", "core"},
+    "triggers": {"compat", "hooks", "polling", "core", "exceptions"},
+    "operators": {"compat", "triggers", "hooks", "links", "durable", "api", "core", "exceptions"},
+    "sensors": {"compat", "operators", "links", "api", "core", "exceptions"},
     "testing": {"core", "__init__"},
 }
-#: Airflow's faces; everything else does without Airflow.
-FACES = {"hooks", "links", "operators", "sensors", "triggers"}
+#: Airflow's faces, and what they import of it; everything else does without Airflow.
+FACES = {"compat", "hooks", "links", "operators", "sensors", "triggers"}
+#: What has the same home in every supported Airflow, by module.
+SAME_HOME = {"airflow.triggers.base"}
+#: The only files that know where releases differ: one for imports, one that asks each Airflow in its own way.
+KNOWS_RELEASES = {"compat.py", "triggers/task_state.py"}
 #: The only files that know these libraries.
 OWNERS = {
     "googleapiclient": {"api/requests.py"},
@@ -140,6 +145,13 @@ def test_below_the_hooks_nothing_imports_airflow(path: Path) -> None:
     ours = {f"{PACKAGE}.{name}" for name in FACES}
     wrong = [name for name in imports(path) if is_of(name, "airflow") or any(is_of(name, each) for each in ours)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_one_file_knows_which_airflow_this_is(path: Path) -> None:
+    """What Airflow has moved, or may move, is imported from ``compat``."""
+    moving = {name for name in imports(path) if is_of(name, "airflow") and name.rpartition(".")[0] not in SAME_HOME}
+    assert not moving or path.relative_to(ROOT).as_posix() in KNOWS_RELEASES
 
 
 @pytest.mark.parametrize("library", OWNERS)

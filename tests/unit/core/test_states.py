@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
 from airflow_provider_workflows.core.execution import STATES, Verdict, classify, is_ended, is_known
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_workflows.compat import AirflowFailException
 from airflow_provider_workflows.durable.identity import GENERATION, KEY
 from airflow_provider_workflows.durable.search import SETTLE
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed, ExecutionTimeout
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.exceptions import (
     CredentialsError,
     ExecutionCancelled,

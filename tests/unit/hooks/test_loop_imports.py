@@ -34,7 +34,7 @@ async def wait(name):
         return event.payload["state"]
 
 import airflow_provider_workflows.triggers.executions
-from airflow.providers.common.compat.connection import get_async_connection
+import asgiref.sync  # Airflow itself reads connections with it
 sys.meta_path.insert(0, Recorder())
 state = asyncio.run(wait(*sys.argv[1:]))
 print(json.dumps({"state": state, **seen}))

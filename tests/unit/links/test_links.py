@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskInstanceKey, XCom
 
+from airflow_provider_workflows.compat import TaskInstanceKey, XCom
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.executions import (

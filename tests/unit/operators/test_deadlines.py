@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
 
+from airflow_provider_workflows.compat import AirflowSensorTimeout, TaskDeferred
 from airflow_provider_workflows.exceptions import ExecutionTimeout
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor

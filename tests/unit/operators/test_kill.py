@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_workflows.api.cancelling import CANCEL_BOUND
+from airflow_provider_workflows.compat import TaskDeferred
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator

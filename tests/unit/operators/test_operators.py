@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
 from airflow_provider_workflows.exceptions import ExecutionCancelled, ExecutionFailed, WorkflowsApiError
 from airflow_provider_workflows.operators.executions import (
     WorkflowsCancelExecutionOperator,

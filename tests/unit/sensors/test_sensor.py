@@ -9,7 +9,8 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_provider_workflows.compat import (
     AirflowException,
     AirflowFailException,
     AirflowNotFoundException,
@@ -17,7 +18,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionError,

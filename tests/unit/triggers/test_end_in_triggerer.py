@@ -8,14 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, Asset, TaskDeferred, XComArg
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_workflows.compat import TaskDeferred, XComArg
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.triggers.executions import LARGEST_END
 from tests.harness import AdvancingClock, TaskRun, make_trigger, through_json
+
+try:
+    from airflow.sdk import DAG, Asset
+except ImportError:  # Airflow 2
+    from airflow import DAG
+    from airflow.datasets import Dataset as Asset  # type: ignore[no-redef]
 
 Task = Callable[..., TaskRun]
 
@@ -167,7 +173,7 @@ def test_a_sensor_begins_and_ends_without_a_worker(emulator: Emulator, clock: Ad
 @pytest.mark.parametrize("error", ["Trigger timeout"])
 def test_a_sensor_that_is_late_fails_as_late(task: Task, emulator: Emulator, error: str) -> None:
     """Airflow's own limit for the trigger is the sensor's timeout; no XCom of an earlier step is needed."""
-    from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+    from airflow_provider_workflows.compat import AirflowSensorTimeout
 
     run = task(
         WorkflowExecutionSensor,
