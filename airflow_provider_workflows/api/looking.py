@@ -25,6 +25,7 @@ from airflow_provider_workflows.core.execution import (
     is_known,
 )
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
 
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".
@@ -37,7 +38,7 @@ JITTER = 0.1
 def check_interval(seconds: Any, parameter: str = "poll_interval") -> float:
     """Return a number of seconds that one can wait; zero and less would be a busy loop."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-        msg = f"{parameter} must be a number of seconds greater than 0, got {seconds!r}."
+        msg = f"{parameter} must be a number of seconds greater than 0, got {quoted(seconds)}."
         raise ValueError(msg)
     return max(float(seconds), SHORTEST_INTERVAL)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState, Retrying
@@ -41,7 +41,7 @@ def may_repeat(operation: str, error: BaseException) -> bool:
     """Tell whether sending the same request again is harmless and may help."""
     if not isinstance(error, WorkflowsApiError) or not error.retryable:
         return False
-    return operation != "create" or error.unsent or error.status_code == 429
+    return operation != "create" or error.unsent or isinstance(error, QuotaExceeded)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import workflow_name
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_workflows.api.client import WorkflowsClient
+    from airflow_provider_workflows.auth.credentials import Resolved
+
+#: Seconds for which credentials that may still come are waited for: a metadata server needs some at a pod's start.
+CREDENTIALS_PATIENCE = 30.0
+#: Seconds between two questions for them.
+LOOK_FOR_CREDENTIALS = 2.0
 
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
@@ -45,6 +52,7 @@ class WorkflowExecutionsHook(HookBase):
         super().__init__(*args, **kwargs)
         self._client: WorkflowsClient | None = None
         self._session: Any = None
+        self._patience = CREDENTIALS_PATIENCE
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -68,9 +76,7 @@ class WorkflowExecutionsHook(HookBase):
             try:
                 connection = self.get_connection(self.gcp_conn_id)
             except AirflowNotFoundException:
-                if not arguments.may_be_missing():
-                    raise
-                connection = None
+                raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given
             self._settings = arguments.settings(connection)
         return self._settings
 
@@ -89,13 +95,26 @@ class WorkflowExecutionsHook(HookBase):
         return self._client
 
     def _open_session(self) -> Any:
-        from airflow_provider_workflows.auth.credentials import load_credentials
         from airflow_provider_workflows.auth.sessions import make_session
 
         if self._session is None:
-            self._resolved = load_credentials(self.settings)
+            self._resolved = self._load_credentials()
             self._session = make_session(self._resolved.credentials, timeout=self.settings.timeout)
         return self._session
+
+    def _load_credentials(self) -> Resolved:
+        """Load the credentials; a metadata server that is late, as at the start of a pod, is waited for."""
+        from airflow_provider_workflows.auth.credentials import load_credentials
+
+        end = self.clock.monotonic() + self._patience
+        while True:
+            try:
+                return load_credentials(self.settings)
+            except CredentialsError as exc:
+                if not exc.may_pass or self.clock.monotonic() >= end:
+                    raise
+                self.log.warning("No credentials yet; asking again for up to %.0f s: %s", self._patience, exc)
+            self.clock.sleep(LOOK_FOR_CREDENTIALS)
 
     def workflow(self, workflow_id: str, location: str | None = None, project_id: str | None = None) -> WorkflowName:
         """
@@ -268,8 +287,7 @@ class WorkflowExecutionsHook(HookBase):
 
         :return: whether it works, and a text for the form.
         """
-        from airflow_provider_workflows.exceptions import ExecutionNotFound, WorkflowsError
-
+        self._patience = 0.0  # somebody looks at a form, and can press the button again
         try:
             settings = self.settings
             if not settings.location:

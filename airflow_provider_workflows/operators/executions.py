@@ -171,7 +171,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         the execution is that one's: it goes on with it, or after a clear cancels it.
         """
         from airflow_provider_workflows.api.cancelling import cancel_bounded
-        from airflow_provider_workflows.operators.identity import was_taken_over
+        from airflow_provider_workflows.operators.taken_over import was_taken_over
 
         if not self.cancel_on_kill:
             return

@@ -33,26 +33,17 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Collection
-from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_workflows.api.cancelling import (
-    CANCEL_BOUND,
-    CONFIRM_INTERVAL,
-    report_delay,
-    report_failure,
-    report_state,
-)
-from airflow_provider_workflows.api.errors import says_already_over
 from airflow_provider_workflows.api.looking import check_interval
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, is_ended
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
-from airflow_provider_workflows.exceptions import WorkflowsApiError, WorkflowsError
+from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.polling.alarm import Alarm
-from airflow_provider_workflows.polling.budget import Budget, Limits, shared_budget
-from airflow_provider_workflows.polling.cancel import send_cancel
+from airflow_provider_workflows.polling.budget import Budget, Kind, Limits, shared_budget
+from airflow_provider_workflows.polling.cancel import cancel_within_budget
 from airflow_provider_workflows.polling.gets import GETS_AT_A_TIME, Gets
 from airflow_provider_workflows.polling.lists import Lists
 from airflow_provider_workflows.polling.loop_log import LoopLog
@@ -62,6 +53,9 @@ from airflow_provider_workflows.polling.source import ClientSource, IsLasting, O
 from airflow_provider_workflows.polling.waiter import Waiter
 from airflow_provider_workflows.polling.watch import Watch
 from airflow_provider_workflows.polling.watches import Watches
+
+if TYPE_CHECKING:
+    from airflow_provider_workflows.api.client import AsyncWorkflowsClient
 
 log = LoopLog(logging.getLogger(__name__))
 
@@ -88,7 +82,7 @@ class Poller:
         self.members = 0
         self._clock = clock
         self._limits = limits or Limits()
-        self._source = ClientSource(open_client, clock, is_lasting)
+        self._source = ClientSource(open_client, clock, is_lasting, self._resent)
         self._alarm = Alarm(clock)
         self._watches = watches = Watches()
         self._openings = Rest()
@@ -159,31 +153,15 @@ class Poller:
             return await client.get(ExecutionName(self.workflow, execution_id))
 
     async def cancel(self, execution_id: str, log: Any = log) -> bool:
-        """
-        Cancel an execution within the budget; returns whether it is known to have ended.
-
-        Whatever keeps the request from being sent, it is repeated for ``CANCEL_BOUND`` seconds, and then logged; where
-        it cannot even be tried so soon, that is logged, too. For as long after its answer it looks, together with
-        everybody else, whether it has worked.
-        """
-        name = ExecutionName(self.workflow, execution_id)
-        late = self._clock.call_later(CANCEL_BOUND, report_delay, name, log)
-        state, refused = None, None
-        try:
-            state = (await send_cancel(name, self._source, self._budget, self._clock)).get("state")
-        except Exception as exc:  # noqa: BLE001 - opening may raise anything; nobody else would hear of it
-            if not (isinstance(exc, WorkflowsApiError) and says_already_over(exc)):
-                return report_failure(name, exc, log)
-            refused = exc  # a look tells whether it is over
-        finally:
-            late.cancel()
-        if not is_ended(state):
-            end = self._clock.time() + CANCEL_BOUND
-            with suppress(Exception):  # whatever the looks end with, what became of the cancel is logged
-                state = await self.wait_for_end(execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end)
-        if refused is not None and not is_ended(state):
-            return report_failure(name, refused, log)
-        return report_state(name, state, log)
+        """Cancel an execution within the budget; returns whether it is known to have ended. See ``polling.cancel``."""
+        return await cancel_within_budget(
+            ExecutionName(self.workflow, execution_id),
+            source=self._source,
+            budget_of=self._budget,
+            wait_for_end=self.wait_for_end,
+            clock=self._clock,
+            log=log,
+        )
 
     async def close(self) -> None:
         """Stop looking and close the client."""
@@ -241,5 +219,11 @@ class Poller:
         return opened
 
     def _budget(self, opened: OpenedClient) -> Budget:
+        return self._budget_of(opened.client)
+
+    def _budget_of(self, client: AsyncWorkflowsClient) -> Budget:
         workflow = self.workflow
-        return shared_budget(workflow.project, workflow.location, opened.client.api.endpoint, self._limits, self._clock)
+        return shared_budget(workflow.project, workflow.location, client.api.endpoint, self._limits, self._clock)
+
+    def _resent(self, client: AsyncWorkflowsClient, operation: str) -> None:
+        self._budget_of(client).charge(cast("Kind", operation))
