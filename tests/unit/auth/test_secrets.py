@@ -8,6 +8,7 @@ is searched is everything that Airflow would show or store, exceptions with all 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_workflows.exceptions import WorkflowsError
+from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.operators.executions import (
     WorkflowsCreateExecutionOperator,
     WorkflowsListExecutionsOperator,
@@ -189,6 +192,34 @@ def test_refused_key_shows_nothing(path: str, task: Task, leaks: Leaks, token_se
     assert error is not None
     assert "Invalid JWT signature" in str(error)
     assert leaks(run, error) == []
+
+
+@pytest.mark.usefixtures("key_connection")
+@pytest.mark.parametrize("trouble", ["key", "connection"])
+@pytest.mark.parametrize("path", ["in the worker", "async"])
+def test_printed_traceback_holds_no_text_of_the_libraries(
+    path: str, trouble: str, token_server: TokenServer, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Google-auth's and requests' own errors, which can hold tokens and whole URLs, are not printed above ours."""
+    if trouble == "key":
+        token_server.status = 400
+    else:
+        emulator.fail("get", "drop_before", times=None)
+
+    def blocking() -> None:
+        with WorkflowExecutionsHook(clock=clock) as hook:
+            hook.get_execution("echo", execution_id="e")
+
+    async def asynchronous() -> None:
+        async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
+            await hook.get_execution("echo", execution_id="e")
+
+    with pytest.raises(WorkflowsError) as caught:
+        asyncio.run(asynchronous()) if path == "async" else blocking()
+    printed = "".join(traceback.format_exception(caught.value))
+    assert str(caught.value) in printed
+    assert "direct cause" not in printed
+    assert "another exception occurred" not in printed
 
 
 @pytest.mark.usefixtures("key_connection")

@@ -219,6 +219,12 @@ def test_plain_http_to_another_machine_needs_anonymous_credentials() -> None:
         ConnectionSettings().override(api_endpoint="http://emulator:8080")
 
 
+@pytest.mark.parametrize("host", ["evillocalhost", "localhost.example.org", "127.0.0.1.example.org"])
+def test_plain_http_to_a_host_that_looks_local_is_refused(host: str) -> None:
+    """A name that only ends or begins like this machine's is another machine."""
+    assert "in clear" in refusal({"api_endpoint": f"http://{host}:8080"})
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("true", True), ("False", False), ("1", True), ("no", False), (True, True)]
 )

@@ -51,7 +51,9 @@ def test_bad_parts_are_refused_by_name(part: str, bad: Any) -> None:
     """What could change a URL's meaning is refused, with the name of the parameter; a domain needs a project."""
     parts: dict[str, Any] = {"project_id": "p", "location": "l", "workflow_id": "w", "execution_id": "e", part: bad}
     if part == "project_id" and bad == "a:cancel":
-        return  # a domain-scoped project looks like that, and its place in a URL gives it no other meaning
+        # A domain-scoped project looks like that, and its place in a URL gives it no other meaning.
+        assert str(WorkflowName(bad, "l", "w").execution("e")).startswith("projects/a:cancel/locations/l/")
+        return
     with pytest.raises(ValueError, match=f"^{part} must be a plain id"):
         WorkflowName(parts["project_id"], parts["location"], parts["workflow_id"]).execution(parts["execution_id"])
 

@@ -6,17 +6,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_workflows.compat import AirflowNotFoundException
+from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed, ExecutionTimeout
+from airflow_provider_workflows.hooks.asynchronous import _limits, join_poller
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED
+from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
-from airflow_provider_workflows.testing import Emulator
+from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from tests.harness import AdvancingClock
+from tests.polling_world import World, play
 from tests.token_server import TOKEN, TokenServer
 
 Connect = Callable[..., None]
@@ -139,6 +144,54 @@ async def test_lost_answer_of_a_create(async_hook: WorkflowExecutionsAsyncHook, 
     with pytest.raises(AmbiguousCreate):
         await async_hook.create_execution("echo")
     assert emulator.count("create") == 1
+
+
+@pytest.mark.usefixtures("connection")
+async def test_page_size_reaches_the_requests(async_hook: WorkflowExecutionsAsyncHook, emulator: Emulator) -> None:
+    """Whoever asks for small pages gets them, and all executions over several of them."""
+    ids = emulator.add_executions("echo", 5)
+    listed = [each["name"].rpartition("/")[2] async for each in async_hook.list_executions("echo", page_size=2)]
+    assert listed == ids[::-1]
+    assert [request.query["pageSize"] for request in emulator.requests] == ["2", "2", "2"]
+
+
+async def test_a_connection_is_parsed_off_the_loop(
+    async_hook: WorkflowExecutionsAsyncHook, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is said about a connection's fields is logged by a thread: a log that nobody reads stops no trigger."""
+    connect(projekt="p")
+    await async_hook.get_settings()
+    (record,) = [record for record in caplog.records if "projekt" in record.getMessage()]
+    assert record.thread != threading.get_ident()
+
+
+def test_limits_of_the_configuration_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gets and lists each keep to their own option."""
+    monkeypatch.setenv("AIRFLOW__WORKFLOWS__GET_REQUESTS_PER_MINUTE", "60")
+    monkeypatch.setenv("AIRFLOW__WORKFLOWS__LIST_REQUESTS_PER_MINUTE", "6")
+    _limits.cache_clear()  # they are read once in a process
+
+    async def scene(world: World) -> None:
+        extra = {"api_endpoint": world.emulator.endpoint, "is_anonymous": True}
+        connection = {"conn_type": "google_cloud_workflows", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
+        ids = world.emulator.add_executions("echo", 300, "ACTIVE")
+        name = WorkflowName(DEFAULT_PROJECT, DEFAULT_LOCATION, "echo")
+        async with join_poller(ConnectionArguments("other"), name, world.clock) as poller:
+            waits = [asyncio.ensure_future(poller.wait_for_end(each, poll_interval=1)) for each in ids]
+            await world.pass_time(60)
+            world.requests()
+            await world.pass_time(600)
+            gets, lists = world.requests()
+            assert 50 <= lists <= 60
+            assert gets <= 600
+            world.end(ids)
+            await asyncio.gather(*waits)
+
+    try:
+        play(scene)
+    finally:
+        _limits.cache_clear()
 
 
 async def test_missing_connection_is_an_error() -> None:

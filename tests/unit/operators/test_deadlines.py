@@ -255,3 +255,19 @@ def test_the_sensors_timeout_counts_from_the_first_try(task: Task, emulator: Emu
     with pytest.raises(AirflowSensorTimeout):
         run.retry().run()
     assert clock.time() - began == pytest.approx(120, abs=15)
+
+
+def test_a_cleared_sensor_has_its_whole_timeout_again(task: Task, emulator: Emulator, clock: AdvancingClock) -> None:
+    """A clear begins anew: the time that was used up before it does not count, though the state store is kept."""
+    run = task(
+        WorkflowExecutionSensor,
+        workflow_id="sleep",
+        execution_id=emulator.start("sleep", {"seconds": 200}),
+        timeout=120,
+        poke_interval=10,
+        deferrable=True,
+    )
+    run.state_store = StateStore()
+    run.execute()
+    clock.manual.advance(100)
+    assert run.clear().run()["state"] == "SUCCEEDED"

@@ -335,6 +335,16 @@ async def test_a_moved_or_stopped_trigger_cancels_nothing(
     assert emulator.count("cancel") == 0
 
 
+async def test_a_moved_trigger_of_a_mapped_task_cancels_nothing(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """A mapped task that still waits is found under its other name, and its execution goes on."""
+    airflow.map_index = 3
+    await cancel_while_waiting(await asyncio.to_thread(deferred), emulator, USER_ACTION)
+    assert only_state(emulator) == "ACTIVE"
+    assert emulator.count("cancel") == 0
+
+
 async def test_without_an_answer_nothing_is_cancelled(
     deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
 ) -> None:

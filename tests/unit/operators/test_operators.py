@@ -302,6 +302,16 @@ def test_list_since(as_text: bool, task: Task, emulator: Emulator, clock: Advanc
     assert emulator.count("list") == 3
 
 
+@pytest.mark.usefixtures("versioned_connection")
+@pytest.mark.parametrize("limit", [0, 4, 100])
+def test_list_since_with_a_limit(limit: int, task: Task, emulator: Emulator, clock: AdvancingClock) -> None:
+    """`limit` counts what start_date_filter keeps: the newest of it."""
+    ids = emulator.add_executions("echo", 10, start=clock.time() - 10 * 60, interval=60)
+    since = clock.now() - timedelta(minutes=6)
+    listed = task(WorkflowsListExecutionsOperator, workflow_id="echo", start_date_filter=since, limit=limit).run()
+    assert [each["name"].rpartition("/")[2] for each in listed] == ids[:3:-1][:limit]
+
+
 @pytest.mark.usefixtures("connection")
 @pytest.mark.parametrize("bad", ["yesterday", datetime(2026, 1, 1), 5])  # noqa: DTZ001 - no zone is the point
 def test_list_since_needs_a_time_with_a_zone(bad: Any, task: Task, emulator: Emulator) -> None:

@@ -161,6 +161,22 @@ def test_a_kill_that_has_to_wait_is_logged_in_time_and_sent_all_the_same(why: st
     play(scene)
 
 
+def test_a_kill_that_is_done_is_not_said_to_be_late() -> None:
+    """Once the cancel has been sent, no line says that it could not be, however long the triggerer lives."""
+
+    async def scene(world: World) -> None:
+        log = Lines()
+        ended, alive = world.emulator.add_executions("echo", 2, "ACTIVE")
+        wait = world.start([alive])
+        assert await kill(world, ended, log)
+        await world.pass_time(120)
+        assert [text.endswith("is cancelled.") for text in log.texts] == [True]
+        world.end([alive])
+        await asyncio.gather(*wait)
+
+    play(scene)
+
+
 def test_what_became_of_a_cancel_is_logged_whatever_the_looks_meet() -> None:
     """When the connection turns out to be bad while the cancel is confirmed, the log has the last that is known."""
 

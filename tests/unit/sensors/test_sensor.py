@@ -214,6 +214,17 @@ def test_one_look_is_one_small_request(sensor: Task, emulator: Emulator) -> None
     assert views == ["BASIC"] * (len(views) - 1) + ["FULL"]
 
 
+@pytest.mark.usefixtures("versioned_connection")
+def test_a_poke_that_fails_is_one_request(sensor: Task, emulator: Emulator, clock: AdvancingClock) -> None:
+    """A rescheduled sensor gives its slot back at once: the next poke is the repetition, no request repeats itself."""
+    emulator.fail("get", "unavailable", times=None)
+    run = sensor("forever", emulator.start("forever"), mode="reschedule")
+    run.execute()
+    assert run.states[-1] == "up_for_reschedule"
+    assert emulator.count("get") == 1
+    assert clock.slept == []
+
+
 # -- what soft_fail must not hide -------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,9 @@ def test_slow_answer_does_not_outlive_the_emulator(api: Api, emulator: Emulator)
     emulator.fail("get", "slow", when=lambda request: True)
     with pytest.raises(requests.ReadTimeout):
         api.session.get(f"{emulator.endpoint}/v1/projects/p/locations/l/workflows/echo/executions/x", timeout=0.1)
+    began = time.monotonic()
     emulator.close()
+    assert time.monotonic() - began < 1.0  # the server would wait for an answer as long as that, and then drop it
     with pytest.raises(requests.ConnectionError):
         api.list("echo")
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,27 @@ def test_a_success_ends_the_task_with_the_xcoms_of_a_worker(create: Task) -> Non
 def test_anything_else_goes_on_in_a_worker(create: Task, arguments: dict[str, Any]) -> None:
     """A failure, a large result, and whatever a worker still has to do resume the task."""
     assert not isinstance(event_of(create(**arguments)), TaskSuccessEvent)
+
+
+@from_3_3
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize(("spare", "ends"), [(0, True), (-1, False)])
+def test_an_execution_of_16_384_characters_ends_its_task(
+    create: Task, emulator: Emulator, spare: int, ends: bool
+) -> None:
+    """What docs/waiting.md says may travel through an event does, and one character more does not."""
+
+    def event_with(result: str) -> TriggerEvent:
+        run = create(workflow_id="forever", argument=None)
+        assert isinstance(run.execute(), TaskDeferred)
+        emulator.set_state(run.xcoms["execution_id"], "SUCCEEDED", result=result)
+        return last_event(run.trigger())
+
+    small = event_with("")
+    assert isinstance(small, TaskSuccessEvent)
+    assert small.xcoms is not None
+    left = 16_384 - len(json.dumps(small.xcoms["return_value"])) - spare
+    assert isinstance(event_with("x" * left), TaskSuccessEvent) is ends
 
 
 @from_3_3

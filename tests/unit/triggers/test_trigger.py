@@ -341,6 +341,22 @@ def test_deferred_task_keeps_its_identity(
     assert {request.headers.get("x-goog-user-project") for request in emulator.requests} == {"payer"}
 
 
+def test_deferred_task_keeps_its_version(task: Task, emulator: Emulator, connect: Connect) -> None:
+    """A task's own api_version is the same for the worker, the trigger and the resumed task."""
+    connect(api_version="v1")
+    run = task(
+        WorkflowsCreateExecutionOperator,
+        workflow_id="sleep",
+        argument={"seconds": 50},
+        wait_for_completion=True,
+        deferrable=True,
+        api_version="v1beta",
+    )
+    assert run.run()["state"] == "SUCCEEDED"
+    assert "deferred" in run.states
+    assert {request.version for request in emulator.requests} == {"v1beta"}
+
+
 def test_anonymous_trigger_sends_no_token(wait: Wait, emulator: Emulator, connect: Connect) -> None:
     """With is_anonymous no Authorization header is sent."""
     connect()
