@@ -16,7 +16,7 @@ Expects a workflow ``forever`` that only ends when it is cancelled, such as a se
         - again:
             next: wait
 
-and a connection ``google_cloud_workflows_default`` with project and location.
+and a connection ``google_cloud_default`` with project and location.
 """
 
 from __future__ import annotations

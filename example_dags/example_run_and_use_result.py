@@ -17,7 +17,7 @@ Expects a workflow ``sleep`` that waits and answers with what it was given::
         - answer:
             return: ${args.result}
 
-and a connection ``google_cloud_workflows_default`` with project and location (without a connection: the application
+and a connection ``google_cloud_default`` with project and location (without a connection: the application
 default credentials, and ``project_id`` and ``location`` as arguments of the operator).
 """
 

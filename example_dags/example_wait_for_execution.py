@@ -18,7 +18,7 @@ Expects a workflow ``sleep`` that waits and answers with what it was given::
         - answer:
             return: ${args.result}
 
-and a connection ``google_cloud_workflows_default`` with project and location.
+and a connection ``google_cloud_default`` with project and location.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def connection_environment(endpoint: str, **extra: Any) -> dict[str, str]:
         **extra,
     }
     connection: Mapping[str, Any] = {"conn_type": "google_cloud_workflows", "extra": fields}
-    return {"AIRFLOW_CONN_GOOGLE_CLOUD_WORKFLOWS_DEFAULT": json.dumps(connection)}
+    return {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection)}
 
 
 @contextmanager

@@ -218,6 +218,7 @@ class TaskRun:
     :param xcoms: what the task has pushed, ``return_value`` included.
     :param start_date: when this try began; now unless given.
     :param retries: how many tries may follow the first.
+    :param dag_run_start: when the DAG run began, which a clear of a finished run moves; not known unless given.
 
     :ivar states: what the web UI would have shown, in order: running, deferred, up_for_reschedule, success, failed,
         skipped, up_for_retry.
@@ -233,6 +234,7 @@ class TaskRun:
     try_number: int = 1
     retries: int = 0
     start_date: datetime | None = None
+    dag_run_start: datetime | None = None
     state_store: StateStore | None = None
     xcoms: dict[str, Any] = field(default_factory=dict)
     states: list[str] = field(default_factory=list)
@@ -277,7 +279,13 @@ class TaskRun:
 
     def _make_context(self) -> Any:
         dag = SimpleNamespace(dag_id=self.dag_id)
-        dag_run = SimpleNamespace(dag_id=self.dag_id, run_id=self.run_id, logical_date=self.start_date, conf={})
+        dag_run = SimpleNamespace(
+            dag_id=self.dag_id,
+            run_id=self.run_id,
+            logical_date=self.start_date,
+            start_date=self.dag_run_start,
+            conf={},
+        )
         context: dict[str, Any] = {
             "ti": self.ti,
             "task_instance": self.ti,

@@ -11,7 +11,7 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 
 from airflow_provider_workflows.api.client import AsyncWorkflowsClient
-from airflow_provider_workflows.api.requests import ExecutionsApi
+from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.auth.sessions import make_async_session
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.polling.budget import Limits
@@ -33,6 +33,18 @@ class Lines(logging.Logger):
         self.texts.append(record.getMessage())
 
 
+class SpoiltApi(ExecutionsApi):
+    """Break while a list is built, in ways that nobody has thought of."""
+
+    mistakes: list[Exception]
+
+    def list(self, *args: Any, **kwargs: Any) -> Call:
+        """Build a list, or raise the next mistake."""
+        if self.mistakes:
+            raise self.mistakes.pop(0)
+        return super().list(*args, **kwargs)
+
+
 class World:
     """
     Let tests wait for executions and count what that costs.
@@ -41,6 +53,7 @@ class World:
     :ivar closed: how many of them have been closed.
     :ivar limits: what the budget is set up with.
     :ivar open_errors: raised one after the other by the next openings.
+    :ivar mistakes: raised one after the other while the next lists are built.
     """
 
     def __init__(self, clock: virtual_time.VirtualClock, emulator: Emulator, version: str) -> None:
@@ -51,6 +64,7 @@ class World:
         self.closed = 0
         self.limits: Limits | None = None
         self.open_errors: list[Exception] = []
+        self.mistakes: list[Exception] = []
         self.is_lasting: Callable[[Exception], bool] | None = None
 
     async def open_client(self) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
@@ -60,7 +74,8 @@ class World:
         self.opened += 1
         credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
         session = make_async_session(credentials, timeout=60.0, limit=16)
-        api = ExecutionsApi(self.version, self.emulator.endpoint)
+        api = SpoiltApi(self.version, self.emulator.endpoint)
+        api.mistakes = self.mistakes
 
         async def close() -> None:
             self.closed += 1

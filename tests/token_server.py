@@ -29,6 +29,7 @@ class TokenServer:
     :ivar iam_refusal: IAM's error for every impersonation, with status 403.
     :ivar outage: a name of :data:`OUTAGES`, for everything but the search for a metadata server.
     :ivar outage_at: the beginning of the paths that it is for.
+    :ivar asked: the paths of all requests.
     """
 
     url: str = ""
@@ -37,6 +38,7 @@ class TokenServer:
     iam_refusal: dict[str, Any] | None = None
     outage: str | None = None
     outage_at: str = "/"
+    asked: list[str] = field(default_factory=list)
 
     def oauth(self) -> dict[str, Any]:
         """Return the answer to a service account's assertion."""
@@ -67,6 +69,7 @@ class TokenServer:
 
     def reply(self, path: str, body: bytes) -> tuple[int, str, str] | None:
         """Return status, type and text of the answer, as any of the servers; ``None`` for no answer."""
+        self.asked.append(path)
         if self.outage and path != "/" and path.startswith(self.outage_at):
             return OUTAGES[self.outage]
         status = 200

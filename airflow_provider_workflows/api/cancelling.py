@@ -1,64 +1,180 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Cancel an execution in a bounded time from a worker, and say what became of it, also for the triggerer.
+Say everything about a cancel but how it is sent: its bounds and their sum, its rules, its words.
 
-Whether the answer to a cancel already says CANCELLED is not documented, so a short confirmation follows: a retry of
-the task must not find the execution still ACTIVE and go on with one that is about to be cancelled.
+A cancel is asked for when a task is killed or late. There it must be over before Airflow loses patience, and leave a
+line that says what became of the execution. Whether the answer to a cancel already says CANCELLED is not documented,
+so a short confirmation follows: a retry of the task must not find the execution still ACTIVE and go on with one that
+is about to be cancelled.
+
+Two send it. A worker blocks (:func:`cancel_bounded`). The triggerer sends it with the client and within the budget of
+the poller that all kills share (``polling.cancel``). Both ask :class:`Cancelling` what an answer means, whether there
+is time left, whether to look, and what to say; they differ in how they send, look and sleep.
+
+**The bounds**, in seconds. After its seconds a part begins nothing new; what is under way may end later.
+
+=============================  ==================  ===================================================================
+part                           worker              triggerer
+=============================  ==================  ===================================================================
+is the task still this try's?  TAKEN_OVER_BOUND 5  Airflow's own time, none of ours
+attempts to send               CANCEL_BOUND 20     CANCEL_BOUND 20; DELAY_BOUND 20 until the log says that none got out
+a request without an answer    CANCEL_BOUND 20     the connection's ``timeout``
+looks whether it has worked    the same 20, and    CONFIRM_BOUND 20, from the answer
+                               a CONFIRM_INTERVAL
+**sum, requests answered**     **26**              **40**, and Airflow's answer
+**sum, a silent service**      **85**              **40**, Airflow's answer, the opening of a client, and requests
+=============================  ==================  ===================================================================
+
+The worker's 85 are 5, 20 of attempts, 20 for the last one's silence, and, where that is refused as already over, a
+look of as long again: each call is repeated for ``CANCEL_BOUND``. ``durable`` cancels several executions one after
+the other, each in its own time, after a search that has the connection's ``num_retries`` and no bound.
+
+**What Airflow gives.** A worker: Airflow 3's supervisor sends SIGKILL 5 s after SIGTERM, Airflow 2's
+``[core] killed_task_cleanup_time`` is 60 s. So the sum on a worker is more than Airflow 3 gives, and a cancel that is
+not sent at once may not be sent at all. A task that is late, or finds something left over, is not being killed and
+has its own timeouts. A triggerer: ``[triggerer] on_kill_timeout``, 30 s, after which Airflow 3.3 stops waiting for the
+trigger; the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND is less, so that the task's log
+still takes the line.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from airflow_provider_workflows.core.execution import is_ended
+from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.execution import Execution, is_ended
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.exceptions import WorkflowsError
+from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsApiError, WorkflowsError
 
-if TYPE_CHECKING:
-    from airflow_provider_workflows.api.client import WorkflowsClient
+# --- the bounds -----------------------------------------------------------------------------------------------------
 
-#: Seconds for a cancel with its repeats and the confirmation. Airflow ends a trigger's ``on_kill`` after 30 s, and a
-#: worker's task process after 60 s.
+#: Seconds for Airflow to say whether another try has taken the task over. A kill may arrive while the task talks to
+#: Airflow, and then no answer comes.
+TAKEN_OVER_BOUND = 5.0
+#: Seconds after which no attempt to send begins; in a worker no look either, and no request is waited for longer.
 CANCEL_BOUND = 20.0
-#: Seconds between two looks whether it has worked.
+#: Seconds, in the triggerer, until the log says that nothing could be sent so far.
+DELAY_BOUND = CANCEL_BOUND
+#: Seconds, in the triggerer, for which it is looked whether a cancel has worked, from its answer.
+CONFIRM_BOUND = 20.0
+#: Seconds between two of these looks.
 CONFIRM_INTERVAL = 1.0
 
+# --- the rules ------------------------------------------------------------------------------------------------------
 
-def cancel_bounded(client: WorkflowsClient, name: ExecutionName, log: Any) -> bool:
+_ALREADY_OVER = {"FAILED_PRECONDITION", "ABORTED", "ALREADY_EXISTS"}
+
+
+def says_already_over(error: Exception) -> bool:
+    """
+    Tell whether a refused cancel may mean that the execution has ended.
+
+    What the service answers is not documented; 400 FAILED_PRECONDITION and 409 are what other Google APIs use, so
+    the caller looks the execution up before it believes it.
+    """
+    if not isinstance(error, WorkflowsApiError):
+        return False
+    return error.status_code == 409 or (error.status_code == 400 and error.reason in _ALREADY_OVER)
+
+
+def ended_or_raise(execution: Execution, refused: WorkflowsApiError) -> Execution:
+    """Return an execution that has ended; otherwise the refused cancel was no misunderstanding."""
+    if is_ended(execution.get("state")):
+        return execution
+    raise refused
+
+
+def may_need_credentials(error: Exception) -> bool:
+    """
+    Tell whether an error of a cancel may speak of the credentials, so that others are worth an attempt.
+
+    A missing permission to cancel says nothing about the credentials that everybody else looks with.
+    """
+    return isinstance(error, WorkflowsError) and not isinstance(error, PermissionDenied)
+
+
+class Cancelling:
+    """
+    Decide about one cancel, from its beginning on; whoever sends it reports each answer and asks what is next.
+
+    :param clock: tells how much of ``CANCEL_BOUND`` is left.
+    :param log: the task's log.
+    """
+
+    def __init__(self, name: ExecutionName, clock: Clock, log: Any) -> None:
+        self._name = name
+        self._clock = clock
+        self._log = log
+        self._until = clock.monotonic() + CANCEL_BOUND
+        self._state: str | None = None
+        self._error: Exception | None = None
+
+    def has_time(self, pause: float = 0.0) -> bool:
+        """Tell whether something may begin after a pause of so many seconds."""
+        return self._clock.monotonic() + pause < self._until
+
+    def saw(self, state: str | None) -> None:
+        """Take note of the state that an answer or a look shows."""
+        self._state = state
+
+    def failed(self, error: Exception) -> None:
+        """Take note of an error that is not to be tried again."""
+        self._error = error
+
+    def is_open(self) -> bool:
+        """Tell whether a look can say more: the execution has not ended, or a refusal may mean that it has."""
+        return not is_ended(self._state) and (self._error is None or says_already_over(self._error))
+
+    def report_delay(self) -> None:
+        """Log that a cancel has not been sent yet, though it should have been."""
+        self._log.warning("%s could not be asked to cancel so far and may still be going; still trying.", self._name)
+
+    def report(self) -> bool:
+        """Log what became of the cancel; returns whether the execution is known to have ended."""
+        ended = is_ended(self._state)
+        if self._state == "CANCELLED":
+            self._log.info("%s is cancelled.", self._name)
+        elif ended:
+            self._log.info("%s was already over when it was to be cancelled: %s.", self._name, self._state)
+        elif self._error is not None:
+            self._log.error("%s could not be cancelled and may still be going: %s", self._name, self._error)
+        else:
+            self._log.warning("%s was asked to cancel and is still %s.", self._name, self._state)
+        return ended
+
+
+# --- a worker's cancel ----------------------------------------------------------------------------------------------
+
+
+class CancelClient(Protocol):
+    """Send for a worker: the blocking client, which itself imports the rules from here."""
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock that retries wait on."""
+
+    def within(self, seconds: float) -> CancelClient:
+        """Return the same client with each call repeated, while it helps, for so long."""
+
+    def cancel(self, name: ExecutionName) -> Execution:
+        """Cancel, and look at an execution that refuses it as already over."""
+
+    def get(self, name: ExecutionName, view: str) -> Execution:
+        """Get an execution."""
+
+
+def cancel_bounded(client: CancelClient, name: ExecutionName, log: Any) -> bool:
     """
     Cancel an execution; never raises for what the API does, because its callers have something else to report.
 
     :return: whether the execution is known to have ended.
     """
-    bounded = client.within(CANCEL_BOUND)
-    end = client.clock.monotonic() + CANCEL_BOUND
+    cancelling, bounded = Cancelling(name, client.clock, log), client.within(CANCEL_BOUND)
     try:
-        execution = bounded.cancel(name)
-        while not is_ended(execution.get("state")) and client.clock.monotonic() < end:
+        cancelling.saw(bounded.cancel(name).get("state"))
+        while cancelling.is_open() and cancelling.has_time():
             client.clock.sleep(CONFIRM_INTERVAL)
-            execution = bounded.get(name, "BASIC")
+            cancelling.saw(bounded.get(name, "BASIC").get("state"))
     except WorkflowsError as exc:
-        return report_failure(name, exc, log)
-    return report_state(name, execution.get("state"), log)
-
-
-def report_failure(name: ExecutionName, exc: Exception, log: Any) -> bool:
-    """Log that a cancel failed; returns that the execution is not known to have ended."""
-    log.error("%s could not be cancelled and may still be going: %s", name, exc)
-    return False
-
-
-def report_delay(name: ExecutionName, log: Any) -> None:
-    """Log that a cancel has not been sent yet, though it should have been."""
-    log.warning("%s could not be asked to cancel so far and may still be going; still trying.", name)
-
-
-def report_state(name: ExecutionName, state: str | None, log: Any) -> bool:
-    """Log what became of an execution that was asked to cancel; returns whether it has ended."""
-    if state == "CANCELLED":
-        log.info("%s is cancelled.", name)
-    elif is_ended(state):
-        log.info("%s was already over when it was to be cancelled: %s.", name, state)
-    else:
-        log.warning("%s was asked to cancel and is still %s.", name, state)
-    return is_ended(state)
+        cancelling.failed(exc)
+    return cancelling.report()

@@ -8,22 +8,25 @@ decodes the answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_workflows.api.errors import says_already_over
+from airflow_provider_workflows.api.cancelling import ended_or_raise, says_already_over
 from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.api.transport import send, send_async
 from airflow_provider_workflows.core.clock import Clock
-from airflow_provider_workflows.core.execution import Execution, is_ended
+from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
-    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
     from google.auth.transport.requests import AuthorizedSession
+
+    from airflow_provider_workflows.auth.async_session import AsyncSession
 
 #: More repeats than fit into any bounded time.
 MANY = 1000
@@ -31,7 +34,7 @@ MANY = 1000
 
 def _check_limit(limit: int | None) -> None:
     if limit is not None and (not isinstance(limit, int) or limit < 0):
-        msg = f"limit must be a whole number, 0 or more, or None for all, got {limit!r}."
+        msg = f"limit must be a whole number, 0 or more, or None for all, got {quoted(limit)}."
         raise ValueError(msg)
 
 
@@ -112,7 +115,7 @@ class WorkflowsClient:
         except WorkflowsApiError as exc:
             if not says_already_over(exc):
                 raise
-            return _ended_or_raise(self.get(name), exc)
+            return ended_or_raise(self.get(name), exc)
 
     def list(
         self, workflow: WorkflowName, *, limit: int | None = None, page_size: int | None = None, **query: Any
@@ -133,12 +136,19 @@ class WorkflowsClient:
 
 
 class AsyncWorkflowsClient:
-    """Call the executions methods without blocking the event loop; parameters and errors as in the sync client."""
+    """
+    Call the executions methods without blocking the event loop; parameters and errors as in the sync client.
+
+    :ivar on_resend: called with the operation when one attempt is about to become two requests: after a 401, with a
+        new token.
+    """
+
+    on_resend: Callable[[str], None] | None = None
 
     def __init__(
         self,
         api: ExecutionsApi,
-        session: AsyncAuthorizedSession,
+        session: AsyncSession,
         *,
         timeout: float = 60.0,
         retry: RetryPolicy | None = None,
@@ -165,10 +175,14 @@ class AsyncWorkflowsClient:
         return self._retry.clock
 
     async def _send(self, call: Call) -> dict[str, Any]:
-        async def once() -> dict[str, Any]:
-            return call.decode(await send_async(self._session, call.outgoing, self._timeout), self.clock.time())
+        operation, on_resend = call.outgoing.operation, self.on_resend
+        resent = functools.partial(on_resend, operation) if on_resend else None
 
-        return await self._retry.asynchronous(call.outgoing.operation)(once)
+        async def once() -> dict[str, Any]:
+            answer = await send_async(self._session, call.outgoing, self._timeout, resent)
+            return call.decode(answer, self.clock.time())
+
+        return await self._retry.asynchronous(operation)(once)
 
     async def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
         """Create an execution; see :meth:`WorkflowsClient.create`."""
@@ -189,7 +203,7 @@ class AsyncWorkflowsClient:
         except WorkflowsApiError as exc:
             if not says_already_over(exc):
                 raise
-            return _ended_or_raise(await self.get(name), exc)
+            return ended_or_raise(await self.get(name), exc)
 
     def list(
         self, workflow: WorkflowName, *, limit: int | None = None, page_size: int | None = None, **query: Any
@@ -218,10 +232,3 @@ class AsyncWorkflowsClient:
         """
         call = self.api.list_next(*after) if after else self.api.list(workflow, **query)
         return None if call is None else (call, await self._send(call))
-
-
-def _ended_or_raise(execution: Execution, refused: WorkflowsApiError) -> Execution:
-    """Return an execution that has ended; otherwise the refused cancel was no misunderstanding."""
-    if is_ended(execution.get("state")):
-        return execution
-    raise refused

@@ -3,14 +3,16 @@
 Turn the API's error answers into this package's exceptions: which class, what it says, what to do about it.
 
 The envelope is Google's: ``{"error": {"code", "message", "status", "details": [{"@type": …ErrorInfo, "reason"}]}}``.
-Answers without it (a proxy's HTML page) get the same treatment by their status.
+An answer without it is somebody in between: a proxy's page, a login page, a server that took the address over. It says
+nothing about the execution, the permission or the connection, so it passes, whatever its status is.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,7 +26,12 @@ from airflow_provider_workflows.exceptions import (
 )
 
 _MAX_MESSAGE = 500
-_ALREADY_OVER = {"FAILED_PRECONDITION", "ABORTED", "ALREADY_EXISTS"}
+#: Answers by which somebody in between says that the request went no further: "go elsewhere", "log in to me first".
+_NOT_FORWARDED = frozenset({*range(300, 400), 407, 511})
+#: How Google says that a rate limit was met, which some of its front ends do with a 403.
+_RATE_LIMITED = frozenset({"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded"})
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,60}")
 
 #: What to do, by ErrorInfo reason; https://cloud.google.com/service-infrastructure/docs/service-management/reference/rpc/google.api#errorreason
 _ADVICE_BY_REASON: Mapping[str, str] = {
@@ -47,57 +54,95 @@ class ErrorAnswer:
 
     :param reason: the ErrorInfo reason, or else the canonical status (``NOT_FOUND``), or ``None``.
     :param retry_after: seconds, from the header.
+    :param from_api: whether it is the API's own, in Google's envelope.
     """
 
     status_code: int
     message: str
     reason: str | None
     retry_after: float | None
+    from_api: bool = True
+
+    @property
+    def is_rate_limit(self) -> bool:
+        """Tell whether a quota is used up; Google also says that with a 403."""
+        return self.status_code == 429 or (self.status_code == 403 and self.reason in _RATE_LIMITED)
 
 
 def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now: float) -> ErrorAnswer:
     """Read an error answer, whatever its body is."""
     lowered = {key.lower(): value for key, value in headers.items()}
     envelope = _envelope(content)
-    reason = next((detail["reason"] for detail in _details(envelope) if detail.get("reason")), None)
     message = envelope.get("message")
-    if not isinstance(message, str) or not message:
-        kind = lowered.get("content-type", "no content type").partition(";")[0]
-        message = f"no error message (the answer was {kind}, {len(content)} bytes)"
+    if not envelope:
+        message = not_the_api(status_code, lowered.get("content-type"), content)
+    elif not isinstance(message, str) or not message:
+        message = "no error message"
     return ErrorAnswer(
         status_code=status_code,
         message=message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…",
-        reason=reason or envelope.get("status"),
+        reason=next(_reasons(envelope), None),
         retry_after=_retry_after(lowered.get("retry-after"), now),
+        from_api=bool(envelope),
     )
 
 
-def _envelope(content: bytes) -> dict[str, Any]:
+def not_the_api(status_code: int, content_type: str | None, content: bytes) -> str:
+    """Describe an answer that the API cannot have given; nothing of its text, which is anybody's."""
+    kind = (content_type or "").partition(";")[0].strip()
+    kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
+    return f"something that is not the API answered ({status_code}, {kind}, {len(content)} bytes)"
+
+
+def decode_object(content: bytes) -> dict[str, Any]:
+    """Decode a JSON object; anything else, JSON that is nested too deeply included, is an empty one."""
     try:
-        error = json.loads(content)["error"]
-    except (ValueError, KeyError, TypeError):
+        decoded = json.loads(content)
+    except (ValueError, RecursionError):
         return {}
-    return error if isinstance(error, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
-def _details(envelope: Mapping[str, Any]) -> list[dict[str, Any]]:
-    details = envelope.get("details")
-    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+def _envelope(content: bytes) -> dict[str, Any]:
+    """Return what Google's envelope holds, empty where the answer is in none."""
+    error = decode_object(content).get("error")
+    if not isinstance(error, dict):
+        return {}
+    own = {"code": int, "status": str, "message": str}
+    return error if any(isinstance(error.get(key), kind) for key, kind in own.items()) else {}
+
+
+def _reasons(envelope: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the machine-readable reasons, the most exact one first: of ErrorInfo, the status, of the old format."""
+    for reason in (
+        *(detail.get("reason") for detail in _objects(envelope.get("details"))),
+        envelope.get("status"),
+        *(error.get("reason") for error in _objects(envelope.get("errors"))),
+    ):
+        if isinstance(reason, str) and _WORD.fullmatch(reason):
+            yield reason
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _retry_after(value: str | None, now: float) -> float | None:
-    """Read a Retry-After header: seconds, or an HTTP date."""
+    """Read a Retry-After header: seconds, or an HTTP date; anything else is none."""
     if not value:
         return None
     try:
         seconds = float(value)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
-        pass
+        seconds = _seconds_until(value, now)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str, now: float) -> float:
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (TypeError, ValueError):
-        return None
+        return parsedate_to_datetime(date).timestamp() - now
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return math.nan
 
 
 def is_retryable(status_code: int) -> bool:
@@ -105,31 +150,21 @@ def is_retryable(status_code: int) -> bool:
     return status_code in (408, 429) or (status_code >= 500 and status_code != 501)
 
 
-def says_already_over(error: WorkflowsApiError) -> bool:
-    """
-    Tell whether a refused cancel may mean that the execution has ended.
-
-    What the service answers is not documented; 400 FAILED_PRECONDITION and 409 are what other Google APIs use, so
-    the caller looks the execution up before it believes it.
-    """
-    return error.status_code == 409 or (error.status_code == 400 and error.reason in _ALREADY_OVER)
-
-
 def _advice(operation: str, answer: ErrorAnswer) -> str:
+    if not answer.from_api:
+        return "A proxy, a login page or another server stands between here and the API, or api_endpoint is wrong."
+    if answer.is_rate_limit:
+        return "A quota is used up; see https://cloud.google.com/workflows/quotas."
     if answer.reason and answer.reason in _ADVICE_BY_REASON:
         return _ADVICE_BY_REASON[answer.reason]
-    if answer.status_code == 401:
-        return "The service did not accept the credentials: check the connection's key, identity and its expiry."
-    if answer.status_code == 403:
-        return (
-            f"The identity of the connection needs the permission 'workflows.executions.{operation}' "
-            f"(role roles/workflows.{'viewer' if operation in ('get', 'list') else 'invoker'})."
-        )
-    if answer.status_code == 404:
-        return "Check project_id, location, workflow_id and execution_id: one of them does not exist there."
-    if answer.status_code == 429:
-        return "A quota is used up; see https://cloud.google.com/workflows/quotas."
-    return ""
+    role = "viewer" if operation in ("get", "list") else "invoker"
+    by_status = {
+        401: "The service did not accept the credentials: check the connection's key, identity and its expiry.",
+        403: f"The identity of the connection needs the permission 'workflows.executions.{operation}' "
+        f"(role roles/workflows.{role}).",
+        404: "Check project_id, location, workflow_id and execution_id: one of them does not exist there.",
+    }
+    return by_status.get(answer.status_code, "")
 
 
 def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: str | None = None) -> WorkflowsApiError:
@@ -141,11 +176,10 @@ def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: 
     :param operation: ``create``, ``get``, ``list`` or ``cancel``; names the permission.
     :param target: the resource the request was about, as the caller named it.
     """
-    retryable = is_retryable(answer.status_code)
+    cls, retryable, unsent = _meaning(answer)
     reason = f" {answer.reason}" if answer.reason else ""
     parts = [f"Could not {operation} {target}: {answer.status_code}{reason}: {answer.message.rstrip('.')}."]
-    cls = _CLASSES.get(answer.status_code, WorkflowsApiError)
-    if operation == "create" and retryable and answer.status_code != 429:
+    if operation == "create" and retryable and not unsent and cls is not QuotaExceeded:
         cls = AmbiguousCreate
         parts.append(ambiguity_advice(target))
     elif advice := _advice(operation, answer):
@@ -156,8 +190,18 @@ def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: 
         reason=answer.reason,
         retryable=retryable,
         retry_after=answer.retry_after,
+        unsent=unsent,
         execution_name=execution_name,
     )
+
+
+def _meaning(answer: ErrorAnswer) -> tuple[type[WorkflowsApiError], bool, bool]:
+    """Return class, whether the same request may succeed later, and whether it surely did not reach the service."""
+    if not answer.from_api:
+        return WorkflowsApiError, True, answer.status_code in _NOT_FORWARDED
+    if answer.is_rate_limit:
+        return QuotaExceeded, True, False
+    return _CLASSES.get(answer.status_code, WorkflowsApiError), is_retryable(answer.status_code), False
 
 
 def ambiguity_advice(target: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -24,24 +25,27 @@ from airflow_provider_workflows.core.execution import (
     is_known,
 )
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
 
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".
 NOT_FOUND_GRACE = 30.0
 SHORTEST_INTERVAL = 0.1
+#: The jitter of a wait that looks alone, as a share of its interval; a poller's is in ``polling.plan``.
+JITTER = 0.1
 
 
 def check_interval(seconds: Any, parameter: str = "poll_interval") -> float:
     """Return a number of seconds that one can wait; zero and less would be a busy loop."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-        msg = f"{parameter} must be a number of seconds greater than 0, got {seconds!r}."
+        msg = f"{parameter} must be a number of seconds greater than 0, got {quoted(seconds)}."
         raise ValueError(msg)
     return max(float(seconds), SHORTEST_INTERVAL)
 
 
 def jittered(interval: float, jitter: Callable[[], float] = random.random) -> float:
-    """Return between 0.9 and 1.1 intervals, so that waiters that began together spread out."""
-    return interval * (0.9 + 0.2 * jitter())
+    """Return the interval with its jitter, up to a tenth either way: who began together spreads out."""
+    return interval * (1 - JITTER + 2 * JITTER * jitter())
 
 
 def wait_after_error(error: Exception, failures: int, interval: float, waited: float) -> float:
@@ -83,12 +87,6 @@ class StateLog:
         self._last = state
 
 
-def next_deadline(state: str | None, deadline: float | None, queued_deadline: float | None) -> float | None:
-    """Return the epoch seconds that matter in this state; only a queued execution has two deadlines."""
-    ends = [deadline] + ([queued_deadline] if state == "QUEUED" else [])
-    return min((end for end in ends if end is not None), default=None)
-
-
 def timed_out(name: ExecutionName, state: str | None) -> ExecutionTimeout:
     """Make the exception for an execution that did not start or end in time; the caller raises it."""
     what = "start" if state == "QUEUED" else "end"
@@ -103,8 +101,7 @@ def wait_for_end(
     clock: Clock,
     log: Any,
     poll_interval: float,
-    deadline: float | None = None,
-    queued_deadline: float | None = None,
+    deadlines: Deadlines = NO_DEADLINES,
     success_states: Collection[str] = SUCCESS_STATES,
     failure_states: Collection[str] = FAILURE_STATES,
 ) -> Execution:
@@ -112,9 +109,7 @@ def wait_for_end(
     Look until the execution is in one of the states waited for; return it as last seen.
 
     :param look: gets the execution once; its retries should be off, since this repeats anyway.
-    :param poll_interval: seconds between looks, give or take a tenth.
-    :param deadline: epoch seconds.
-    :param queued_deadline: epoch seconds by which it must have left the state QUEUED.
+    :param poll_interval: seconds between looks, with a jitter of a tenth either way.
     :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
@@ -137,8 +132,7 @@ def wait_for_end(
             failures += 1
             pause = wait_after_error(exc, failures, poll_interval, waited)
             log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
-        end = next_deadline(state, deadline, queued_deadline)
-        left = float("inf") if end is None else end - clock.time()
+        left = deadlines.left(state, clock.time())
         if left <= 0:
             raise timed_out(name, state)
         clock.sleep(min(pause, left))

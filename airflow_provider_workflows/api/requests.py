@@ -11,21 +11,24 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice, api_error, read_error
 from airflow_provider_workflows.api.transport import Answer, Outgoing, send
-from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS
+from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_formed
 from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
 _SERVICE = "workflowexecutions"
+#: What no endpoint means; whoever counts requests by their endpoint counts both as one.
+GOOGLE_ENDPOINT = "https://workflowexecutions.googleapis.com"
 #: The largest page of each version and view, from the discovery documents; larger values are coerced down.
 MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
     ("v1", "BASIC"): 1000,
@@ -97,7 +100,7 @@ def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
     from googleapiclient.discovery import build
 
     if version not in API_VERSIONS:
-        msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {version!r}."
+        msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {quoted(version)}."
         raise ValueError(msg)
     options = {"api_endpoint": endpoint} if endpoint else None
     return build(_SERVICE, version, http=http, client_options=options, static_discovery=True, cache_discovery=False)
@@ -105,10 +108,15 @@ def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
 
 @dataclass(frozen=True)
 class Call:
-    """Hold a built request with what is needed to decode its answer and to ask for the next page."""
+    """
+    Hold a built request with what is needed to decode its answer and to ask for the next page.
+
+    :param read: returns the decoded object as callers get it; ``None`` where it is not what the method answers with.
+    """
 
     outgoing: Outgoing
     request: Any
+    read: Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
     def decode(self, answer: Answer, now: float) -> dict[str, Any]:
         """
@@ -116,20 +124,25 @@ class Call:
 
         :raises WorkflowsApiError: for error answers, and for a success that is not the JSON it should be.
         """
-        import httplib2
-
         out = self.outgoing
         if answer.status >= 300:
             error = read_error(answer.status, answer.headers, answer.content, now)
             raise api_error(out.operation, out.target, error, out.execution_name)
+        decoded = self._decoded(answer)
+        if decoded is None:
+            raise self._not_the_resource(answer)
+        return decoded
+
+    def _decoded(self, answer: Answer) -> dict[str, Any] | None:
+        """Return the resource, without what has not the type that the API documents; ``None`` where it is none."""
+        import httplib2
+
         response = httplib2.Response({"status": str(answer.status)})  # type: ignore[no-untyped-call]
         try:
             decoded = self.request.postproc(response, answer.content)
-        except ValueError:
-            decoded = None
-        if not isinstance(decoded, dict) or (out.operation != "list" and "name" not in decoded):
-            raise self._not_the_resource(answer)
-        return decoded
+        except (ValueError, RecursionError):
+            return None
+        return self.read(decoded) if isinstance(decoded, dict) else None
 
     def _not_the_resource(self, answer: Answer) -> WorkflowsApiError:
         out = self.outgoing
@@ -143,6 +156,14 @@ class Call:
         return cls(text, status_code=answer.status, retryable=True, execution_name=out.execution_name)
 
 
+def _page(decoded: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a page of a list with the executions that are some; ``None`` where it is no such page."""
+    executions, token = decoded.get("executions", []), decoded.get("nextPageToken", "")
+    if not isinstance(executions, list) or not isinstance(token, str):
+        return None
+    return {**decoded, "executions": [each for each in map(well_formed, executions) if each is not None]}
+
+
 class ExecutionsApi:
     """
     Build the requests of ``projects.locations.workflows.executions`` for one version at one endpoint.
@@ -153,7 +174,7 @@ class ExecutionsApi:
 
     def __init__(self, version: str = "v1", endpoint: str | None = None) -> None:
         self.version = version
-        self.endpoint = endpoint
+        self.endpoint = None if endpoint == GOOGLE_ENDPOINT else endpoint
         self._resource = build_resource(version, endpoint, _BuildsOnly())
         self._executions = self._resource.projects().locations().workflows().executions()
         self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001
@@ -192,15 +213,15 @@ class ExecutionsApi:
             arguments["orderBy"] = order_by
         largest = MAX_PAGE_SIZE[self.version, view]
         if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-            msg = f"page_size must be a whole number from 1 to {largest}, got {page_size!r}."
+            msg = f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}."
             raise ValueError(msg)
         arguments["pageSize"] = min(page_size or largest, largest)
-        return self._call("list", str(workflow), self._executions.list(**arguments))
+        return self._call("list", str(workflow), self._executions.list(**arguments), read=_page)
 
     def list_next(self, call: Call, decoded: Mapping[str, Any]) -> Call | None:
         """Build the page after the one that ``decoded`` is; ``None`` after the last."""
         request = self._executions.list_next(call.request, decoded)
-        return None if request is None else self._call("list", call.outgoing.target, request)
+        return None if request is None else self._call("list", call.outgoing.target, request, read=_page)
 
     def check_body(self, body: Mapping[str, Any]) -> None:
         """
@@ -216,10 +237,10 @@ class ExecutionsApi:
             elif schema is None or schema.get("readOnly"):
                 writable = ", ".join(sorted(key for key, each in self._schema.items() if not each.get("readOnly")))
                 what = "output only" if schema else f"not a field of {self.version}"
-                msg = f"execution[{field!r}] is {what}. A create can set: {writable}."
+                msg = f"execution[{quoted(field)}] is {what}. A create can set: {writable}."
                 raise ValueError(msg)
             elif "enum" in schema and value not in schema["enum"]:
-                msg = f"execution[{field!r}] must be one of {', '.join(schema['enum'])} on {self.version}."
+                msg = f"execution[{quoted(field)}] must be one of {', '.join(schema['enum'])} on {self.version}."
                 raise ValueError(msg)
 
     def _require_v1(self, parameter: str) -> None:
@@ -227,11 +248,19 @@ class ExecutionsApi:
             msg = f"{parameter} exists on v1 only, and api_version is {self.version!r}. Use api_version='v1'."
             raise ValueError(msg)
 
-    def _call(self, operation: str, target: str, request: Any, execution_name: str | None = None) -> Call:
+    def _call(
+        self,
+        operation: str,
+        target: str,
+        request: Any,
+        execution_name: str | None = None,
+        *,
+        read: Callable[[Mapping[str, Any]], dict[str, Any] | None] = well_formed,
+    ) -> Call:
         body = request.body.encode() if isinstance(request.body, str) else request.body
         headers = _without_gzip_agent(request.headers)
         outgoing = Outgoing(operation, target, request.method, request.uri, headers, body, execution_name)
-        return Call(outgoing, request)
+        return Call(outgoing, request, read)
 
 
 def _partial(fields: str | None) -> dict[str, str]:
@@ -241,6 +270,6 @@ def _partial(fields: str | None) -> dict[str, str]:
 
 def _check_view(view: str) -> str:
     if view not in VIEWS:
-        msg = f"view must be one of {', '.join(VIEWS)}, got {view!r}."
+        msg = f"view must be one of {', '.join(VIEWS)}, got {quoted(view)}."
         raise ValueError(msg)
     return view

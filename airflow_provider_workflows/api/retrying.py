@@ -4,9 +4,9 @@ Hold the one retry policy of the package; the retrying itself is tenacity's.
 
 Reads and cancel are repeated on 408, 429, server errors and broken connections: both may be sent twice without harm.
 A create is repeated only where it surely did not happen (429, a connection that was never made). Waits double from
-1 s (what Google suggests for 500 and 503) to at most 60 s (quotas are counted by the minute), with jitter so that
-tasks that failed together do not come back together; a ``Retry-After`` of the service (up to five minutes) is
-the least that is waited.
+1 s (what Google suggests for 500 and 503) to at most 60 s (quotas are counted by the minute), less a jitter of up to
+half, so that tasks that failed together do not come back together; a ``Retry-After`` of the service (up to five
+minutes) is the least that is waited.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState, Retrying
@@ -31,7 +31,7 @@ def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
     """
     Return the seconds to wait after the given failed attempt (1 is the first).
 
-    Between half and the whole of ``FIRST_WAIT * 2 ** (attempt - 1)``, never more than ``LONGEST_WAIT``.
+    ``FIRST_WAIT * 2 ** (attempt - 1)``, never more than ``LONGEST_WAIT``, less a jitter of up to half of it.
     """
     longest: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 10))
     return longest * (0.5 + 0.5 * jitter())
@@ -41,7 +41,7 @@ def may_repeat(operation: str, error: BaseException) -> bool:
     """Tell whether sending the same request again is harmless and may help."""
     if not isinstance(error, WorkflowsApiError) or not error.retryable:
         return False
-    return operation != "create" or error.unsent or error.status_code == 429
+    return operation != "create" or error.unsent or isinstance(error, QuotaExceeded)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Send built requests through google-auth's sessions and map whatever breaks on the way, at this one boundary.
+Send built requests through the sessions of ``auth`` and map whatever breaks on the way, at this one boundary.
 
-Nothing is repeated here: ``requests`` does not resend, aiohttp's repetition of a GET whose connection was dropped is
-turned off with the session, and so is google-auth's own loop (``total_attempts=1``; its default repeats POSTs). The
-only second send is google-auth's after a 401, which the service answered without executing anything.
+Nothing is repeated here: ``requests`` does not resend, and aiohttp's repetition of a GET whose connection was dropped
+is turned off with the session. The only second send is the sessions' own after a 401, which the service answered
+without executing anything.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice
+from airflow_provider_workflows.auth.evidence import Evidence, evidence_of
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
 if TYPE_CHECKING:
-    from google.auth.aio.transport.sessions import AsyncAuthorizedSession
     from google.auth.transport.requests import AuthorizedSession
+
+    from airflow_provider_workflows.auth.async_session import AsyncSession
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
     :raises WorkflowsApiError: where no answer came; ``AmbiguousCreate`` where a create may have been taken.
     :raises CredentialsError: where the credentials could not be refreshed.
     """
-    with _mapped(outgoing):
+    with _mapped(outgoing, evidence_of(session)):
         response = session.request(  # type: ignore[no-untyped-call]
             outgoing.method,
             outgoing.url,
@@ -73,58 +75,56 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
         return Answer(response.status_code, response.headers, response.content)
 
 
-async def send_async(session: AsyncAuthorizedSession, outgoing: Outgoing, timeout: float) -> Answer:
-    """Send a request without blocking the event loop; parameters and errors as in :func:`send`."""
-    with _mapped(outgoing):
+async def send_async(
+    session: AsyncSession,
+    outgoing: Outgoing,
+    timeout: float,
+    on_resend: Callable[[], None] | None = None,
+) -> Answer:
+    """
+    Send a request without blocking the event loop; errors as in :func:`send`.
+
+    :param timeout: seconds until the answer is there; a token that must be fetched before has the same time again.
+    :param on_resend: called before the request is sent once more, after a 401.
+    """
+    evidence = Evidence()
+    with _mapped(outgoing, evidence):
         response = await session.request(
             outgoing.method,
             outgoing.url,
             data=outgoing.body,
-            headers=dict(outgoing.headers),
+            headers=outgoing.headers,
             timeout=timeout,
-            max_allowed_time=2 * timeout,  # with a refresh of the credentials before it
-            total_attempts=1,
-            allow_redirects=False,
+            on_resend=on_resend,
+            evidence=evidence,
         )
-        try:
-            content = await asyncio.wait_for(response.read(), timeout)
-        finally:
-            await response.close()  # type: ignore[no-untyped-call]
-        return Answer(response.status_code, response.headers, content)
+        return Answer(response.status, response.headers, await response.read())
 
 
 @contextmanager
-def _mapped(outgoing: Outgoing) -> Iterator[None]:
+def _mapped(outgoing: Outgoing, evidence: Evidence) -> Iterator[None]:
     """Raise this package's exception for anything that goes wrong between here and the service."""
     try:
         yield
     except Exception as exc:
-        mapped = _map(outgoing, exc)
+        mapped = _map(outgoing, exc, sent=evidence.sent)
         if mapped is None:
             raise
         # google-auth's and requests' own texts can hold tokens and whole URLs, so they do not travel along.
         raise mapped from None
 
 
-def _map(outgoing: Outgoing, exc: Exception) -> Exception | None:
+def _map(outgoing: Outgoing, exc: Exception, *, sent: bool) -> Exception | None:
     """Choose the exception; ``None`` for what is not the network's or the credentials' doing."""
     import aiohttp
     import requests.exceptions as requests_errors
     from google.auth.exceptions import GoogleAuthError
 
-    # Only google-auth decodes JSON here: the answer with a token.
-    if isinstance(exc, (GoogleAuthError, JSONDecodeError)) and not _is_about_the_request(exc):
+    # Only google-auth decodes JSON here: the answer with a token. Its errors are about tokens only.
+    if isinstance(exc, (GoogleAuthError, JSONDecodeError)):
         return _no_token(outgoing, exc)
-    kinds = (GoogleAuthError, requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
-    return _no_answer(outgoing, exc) if isinstance(exc, kinds) else None
-
-
-def _is_about_the_request(exc: BaseException) -> bool:
-    """Tell a failure of the request itself from one of the token's refresh, which google-auth wraps alike."""
-    import aiohttp
-    from google.auth.exceptions import ResponseError, TimeoutError  # noqa: A004 - google-auth's own
-
-    return isinstance(exc.__cause__, aiohttp.ClientError) or isinstance(exc, (TimeoutError, ResponseError))
+    kinds = (requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
+    return _no_answer(outgoing, exc, sent=sent) if isinstance(exc, kinds) else None
 
 
 def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
@@ -143,15 +143,14 @@ def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
     return CredentialsError(text)
 
 
-def _no_answer(outgoing: Outgoing, exc: Exception) -> WorkflowsApiError:
+def _no_answer(outgoing: Outgoing, exc: Exception, *, sent: bool) -> WorkflowsApiError:
     """Map a connection that broke, was refused or stayed silent."""
-    unsent = _never_connected(exc)
-    text = f"Could not {outgoing.operation} {outgoing.target}: {_describe(exc, unsent=unsent)}."
+    text = f"Could not {outgoing.operation} {outgoing.target}: {_describe(exc, sent=sent)}."
     cls = WorkflowsApiError
-    if outgoing.operation == "create" and not unsent:
+    if outgoing.operation == "create" and sent:
         cls = AmbiguousCreate
         text += " " + ambiguity_advice(outgoing.target)
-    return cls(text, retryable=True, unsent=unsent, execution_name=outgoing.execution_name)
+    return cls(text, retryable=True, unsent=not sent, execution_name=outgoing.execution_name)
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
@@ -166,28 +165,6 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
             todo += [current.__cause__, getattr(current, "reason", None), *current.args[:1]]
 
 
-def _never_connected(exc: Exception) -> bool:
-    """Tell whether the connection was never made, so that the service cannot have seen the request."""
-    import ssl
-
-    import aiohttp
-    import requests.exceptions as requests_errors
-    import urllib3.exceptions as urllib3_errors
-
-    kinds = (
-        ssl.SSLCertVerificationError,
-        requests_errors.ProxyError,
-        urllib3_errors.ProxyError,
-        aiohttp.ClientHttpProxyError,
-        requests_errors.ConnectTimeout,
-        urllib3_errors.NewConnectionError,
-        urllib3_errors.ConnectTimeoutError,
-        aiohttp.ClientConnectorError,
-        aiohttp.ConnectionTimeoutError,
-    )
-    return any(isinstance(each, kinds) for each in _chain(exc))
-
-
 #: Why there was no connection, by what the exceptions are called.
 _REASONS = {
     "SSLCert": " (its certificate could not be verified)",
@@ -199,10 +176,10 @@ _REASONS = {
 }
 
 
-def _describe(exc: Exception, *, unsent: bool) -> str:
+def _describe(exc: Exception, *, sent: bool) -> str:
     """Name what happened; library texts are left out, because they can hold whole URLs and headers."""
     names = {type(each).__name__ for each in _chain(exc)}
-    if unsent:
+    if not sent:
         why = next((text for kind, text in _REASONS.items() if any(kind in name for name in names)), "")
         return f"no connection to the service{why}"
     if any("Timeout" in name for name in names):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError
 
 if TYPE_CHECKING:
@@ -91,13 +92,13 @@ def _read_json(path: str, field: str) -> dict[str, Any]:
     try:
         text = Path(path).read_bytes()
     except OSError as exc:
-        raise CredentialsError(f"{field}: cannot read {path!r}: {exc.strerror}") from None
+        raise CredentialsError(f"{field}: cannot read {quoted(path)}: {exc.strerror}") from None
     content = None
     # The parser's error holds the file's text.
     with suppress(ValueError):
         content = json.loads(text)
     if not isinstance(content, dict):
-        raise CredentialsError(f"{field}: {path!r} is not a file with a JSON object")
+        raise CredentialsError(f"{field}: {quoted(path)} is not a file with a JSON object")
     return content
 
 
@@ -179,7 +180,7 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
         raise CredentialsError(
             f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names "
             "no credentials, so GOOGLE_APPLICATION_CREDENTIALS "
-            + (f"(now {variable!r})" if variable else "(not set)")
+            + (f"(now {quoted(variable)})" if variable else "(not set)")
             + ", gcloud's login or an attached service account must provide them",
             may_pass=is_transient(exc) or (isinstance(exc, DefaultCredentialsError) and _only_metadata_is_left()),
         ) from None

@@ -17,19 +17,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_workflows.core.execution import API_VERSIONS
+from airflow_provider_workflows.core.quoting import looks_like
 
-# What the web UI and the API show, and send back, in place of a secret they do not reveal.
-MASK = "***"
+# What web UI and API show, and send back, in place of a secret they do not reveal; the second is Airflow 2's form.
+MASKS = ("***", "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER")
 
 
 def _as_text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"connection field {name!r} must be a text")
+    if kind := looks_like(value):
+        raise ValueError(f"connection field {name!r} holds {kind}")
     return value.strip()
 
 
 def as_list(name: str, value: Any) -> tuple[str, ...]:
     """Accept a list, a JSON list, or a text separated by commas or blanks."""
+    if kind := looks_like(value):
+        raise ValueError(f"connection field {name!r} holds {kind}")
     if isinstance(value, str):
         value = _json(name, value) if value.lstrip().startswith("[") else re.split(r"[,\s]+", value)
     if not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
@@ -42,8 +47,9 @@ def _as_object(name: str, value: Any) -> dict[str, Any]:
         value = _json(name, value)
     if not isinstance(value, Mapping):
         raise ValueError(f"connection field {name!r} must be a JSON object")
-    if MASK in value.values():
-        raise ValueError(masked(name))
+    for mask in MASKS:
+        if mask in value.values():
+            raise ValueError(masked(name, mask))
     return dict(value)
 
 
@@ -54,8 +60,8 @@ def _as_path_or_object(name: str, value: Any) -> str | dict[str, Any]:
 
 
 def _as_bool(name: str, value: Any) -> bool:
-    known = {"true": True, "1": True, "yes": True, "on": True}
-    known |= {"false": False, "0": False, "no": False, "off": False}
+    known = dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True)
+    known |= dict.fromkeys(("false", "0", "no", "n", "off", "f"), False)
     answer = known.get(str(value).strip().lower())
     if answer is None:
         raise ValueError(f"connection field {name!r} must be true or false")
@@ -86,10 +92,10 @@ def _json(name: str, text: str) -> Any:
     raise ValueError(f"connection field {name!r} is not valid JSON")
 
 
-def masked(name: str) -> str:
+def masked(name: str, mask: str) -> str:
     """Say that a field holds what forms show in place of a secret."""
     return (
-        f"connection field {name!r} holds {MASK!r}, which the web UI shows in place of a secret. "
+        f"connection field {name!r} holds {mask!r}, which the web UI shows in place of a secret. "
         "Save the connection with the real value, or test it from a task instead of the form."
     )
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from airflow_provider_workflows.auth.fields import FIELDS, MASK, REFUSED_FIELDS, as_list, masked
+from airflow_provider_workflows.auth.fields import FIELDS, MASKS, REFUSED_FIELDS, as_list, masked
 from airflow_provider_workflows.core.execution import API_VERSIONS
+from airflow_provider_workflows.core.quoting import quoted
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,8 @@ class ConnectionSettings:
     ) -> ConnectionSettings:
         """Return these settings with a task's own arguments in place of the connection's; ``None`` keeps."""
         given: dict[str, Any] = {"api_version": api_version or None, "api_endpoint": api_endpoint or None}
-        if impersonation_chain:
-            given["impersonation_chain"] = as_list("impersonation_chain", impersonation_chain)
+        # A template that renders to nothing says nothing: never "drop what the connection says".
+        given["impersonation_chain"] = as_list("impersonation_chain", impersonation_chain or ()) or None
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -123,8 +124,8 @@ def _lookup(extra: Mapping[str, Any], name: str) -> Any:
     """Return the first non-empty value among the bare and the prefixed names."""
     for prefix in _PREFIXES:
         value = extra.get(prefix + name)
-        if isinstance(value, str) and value.strip() == MASK:
-            raise ValueError(masked(name))
+        if isinstance(value, str) and value.strip() in MASKS:
+            raise ValueError(masked(name, value.strip()))
         if value not in (None, [], {}, ()) and not (isinstance(value, str) and not value.strip()):
             return value
     return None
@@ -137,7 +138,7 @@ def _warn_about_misspelt(extra: Mapping[str, Any]) -> None:
     for key in set(extra) - set(known) - set(REFUSED_FIELDS):
         similar = get_close_matches(str(key), known, n=1, cutoff=0.85)
         if similar:
-            log.warning("Connection extra %r is not known and ignored; did you mean %r?", key, similar[0])
+            log.warning("Connection extra %s is not known and ignored; did you mean %r?", quoted(key), similar[0])
 
 
 def _check_one_identity(settings: ConnectionSettings) -> None:

@@ -62,7 +62,7 @@ def is_transient(error: BaseException) -> bool:
     ``_LASTING`` is a refusal; any other, or a page instead of JSON, is an outage. Where there is none, an outage is a
     connection that failed, and everything else a mistake on this machine.
     """
-    from google.auth.exceptions import TimeoutError, TransportError  # noqa: A004 - google-auth's own
+    from google.auth.exceptions import TransportError
 
     if isinstance(error, json.JSONDecodeError):  # of an answer with status 200
         return True
@@ -71,7 +71,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     for answer in _answers(error):
         return _code_and_description(answer)[0] not in _LASTING
-    return any(isinstance(each, (TransportError, TimeoutError)) for each in errors)
+    return any(isinstance(each, TransportError) for each in errors)
 
 
 def _google_errors(error: BaseException) -> Iterator[Any]:

@@ -16,6 +16,8 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
+from airflow_provider_workflows.core.quoting import quoted
+
 View = Literal["BASIC", "FULL"]
 ApiVersion = Literal["v1", "v1beta"]
 VIEWS: tuple[View, ...] = ("BASIC", "FULL")
@@ -48,6 +50,37 @@ class Execution(TypedDict, total=False):
     disableConcurrencyQuotaOverflowBuffering: bool
 
 
+_OBJECTS = frozenset({"error", "stateError", "status", "labels"})
+
+
+def well_formed(decoded: Any) -> dict[str, Any] | None:
+    """
+    Return an Execution without the fields that have not the type that the API documents, as if they were not sent.
+
+    Everything else, unknown fields included, stays as it is.
+
+    :return: ``None`` for what is no Execution at all: it has no name.
+    """
+    if not isinstance(decoded, Mapping) or not isinstance(decoded.get("name"), str):
+        return None
+    return {key: value for key, value in decoded.items() if isinstance(value, _type_of(key))}
+
+
+def _type_of(field: str) -> type:
+    if field not in Execution.__annotations__:
+        return object
+    if field in _OBJECTS:
+        return dict
+    return bool if field == "disableConcurrencyQuotaOverflowBuffering" else str
+
+
+def current_steps(execution: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return routine and step of each place where an execution is, outermost first; empty where it does not say."""
+    steps = (execution.get("status") or {}).get("currentSteps")
+    each_step = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    return [(str(step.get("routine")), str(step.get("step"))) for step in each_step]
+
+
 def execution_id_of(execution: Mapping[str, Any]) -> str:
     """
     Return the id of an Execution resource: the last part of its ``name``.
@@ -75,14 +108,17 @@ def parse_time(value: Any, parameter: str) -> datetime | None:
     except (ValueError, AttributeError):
         time = None
     if time is None or time.tzinfo is None:
-        msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {value!r}."
+        msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {quoted(value)}."
         raise ValueError(msg)
     return time
 
 
 def started_at(execution: Mapping[str, Any]) -> datetime:
-    """Return when an execution started, or was created where it is still queued."""
-    time = parse_time(execution.get("startTime") or execution.get("createTime"), "startTime")
+    """Return when an execution started, or was created where it is still queued; the far future if it says neither."""
+    try:
+        time = parse_time(execution.get("startTime") or execution.get("createTime"), "startTime")
+    except ValueError:
+        time = None
     return time or datetime.max.replace(tzinfo=timezone.utc)
 
 

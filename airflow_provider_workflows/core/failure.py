@@ -24,15 +24,27 @@ _ERROR_CLASSES: Mapping[str, type[ExecutionError]] = {
 }
 
 
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _failing_frame(error: Mapping[str, Any]) -> tuple[str | None, int | None]:
     """Find the innermost step and line, in the stack trace or else in the text of the context."""
-    elements = (error.get("stackTrace") or {}).get("elements") or []
-    for element in elements:
-        line = (element.get("position") or {}).get("line")
-        if element.get("step"):
-            return element["step"], int(line) if line and str(line).isdigit() else None
-    match = _FRAME.search(error.get("context") or "")
-    return (match["step"], int(match["line"])) if match else (None, None)
+    elements = _object(error.get("stackTrace")).get("elements")
+    for element in map(_object, elements if isinstance(elements, list) else ()):
+        if step := _text(element.get("step")):
+            return step, _line(_object(element.get("position")).get("line"))
+    match = _FRAME.search(_text(error.get("context")))
+    return (match["step"], _line(match["line"])) if match else (None, None)
+
+
+def _line(number: Any) -> int | None:
+    """Return a line's number, which the API writes as text."""
+    return int(number) if re.fullmatch(r"[0-9]{1,9}", str(number)) else None
 
 
 def _reason(execution: Mapping[str, Any], payload: Any) -> str:
@@ -40,16 +52,24 @@ def _reason(execution: Mapping[str, Any], payload: Any) -> str:
     Choose the part of an error that is safe to log.
 
     A payload may carry response headers and bodies, so only its ``message`` and ``tags`` are read, or the first line
-    of the context; what the workflow itself raised as plain text stays out except through that line.
+    of the context; what the workflow itself raised as plain text stays out except through that line. A workflow may
+    raise any JSON value, so neither of the two need be what Google's own errors have there.
     """
-    if isinstance(payload, Mapping) and isinstance(payload.get("message"), str):
-        tags = ", ".join(str(tag) for tag in payload.get("tags") or ())
-        text = f"{payload['message']} ({tags})" if tags else payload["message"]
+    message = _text(_object(payload).get("message"))
+    if message:
+        tags = _words(_object(payload).get("tags"))
+        text = f"{message} ({tags})" if tags else message
     else:
-        text = str((execution.get("error") or {}).get("context") or "").partition("\n")[0]
-    state_error = execution.get("stateError") or {}
-    text = text or " ".join(str(state_error[key]) for key in ("type", "details") if state_error.get(key))
+        text = _text(_object(execution.get("error")).get("context")).partition("\n")[0]
+    state_error = _object(execution.get("stateError"))
+    text = text or " ".join(filter(None, (_text(state_error.get(key)) for key in ("type", "details"))))
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+
+
+def _words(tags: Any) -> str:
+    """Return tags as a text: Google's are a list of words, a workflow's own may be one word or a number."""
+    each_tag = tags if isinstance(tags, list) else [tags]
+    return ", ".join(str(tag) for tag in each_tag if isinstance(tag, (str, int, float)) and tag != "")
 
 
 def execution_error(execution: Mapping[str, Any], name: ExecutionName) -> ExecutionError:
@@ -60,7 +80,7 @@ def execution_error(execution: Mapping[str, Any], name: ExecutionName) -> Execut
     payload is its ``error`` attribute only: payloads can hold headers and bodies of HTTP responses.
     """
     state = execution.get("state")
-    error = execution.get("error") or {}
+    error = _object(execution.get("error"))
     payload = decode_json(error.get("payload"))
     step, line = _failing_frame(error)
     message = f"{name} ended in state {state}"
@@ -68,5 +88,5 @@ def execution_error(execution: Mapping[str, Any], name: ExecutionName) -> Execut
         message += f": {reason}"
     if step:
         message += f' (step "{step}"' + (f", line {line})" if line is not None else ")")
-    cls = _ERROR_CLASSES.get(state or "", ExecutionFailed)
+    cls = _ERROR_CLASSES.get(_text(state), ExecutionFailed)
     return cls(message, execution_name=str(name), state=state, error=payload, step=step, line=line)

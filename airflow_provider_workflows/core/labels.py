@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import quoted
+
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 63
 
@@ -35,10 +37,10 @@ def check_labels(labels: Mapping[str, Any], parameter: str = "labels") -> dict[s
     rule = f"lowercase letters, digits, '_' and '-', at most {MAX_LABEL_LENGTH} characters"
     for key, value in labels.items():
         if not isinstance(key, str) or not _is_label_text(key) or not key[:1].isalpha():
-            msg = f"{parameter}: the key {key!r} must begin with a letter and hold only {rule}."
+            msg = f"{parameter}: the key {quoted(key)} must begin with a letter and hold only {rule}."
             raise ValueError(msg)
         if not isinstance(value, str) or not _is_label_text(value):
-            msg = f"{parameter}[{key!r}] must be a string of {rule}, got {value!r}."
+            msg = f"{parameter}[{quoted(key)}] must be a string of {rule}, got {quoted(value)}."
             raise ValueError(msg)
     return dict(labels)
 

@@ -7,14 +7,18 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import quoted
+
 # Projects may be domain-scoped ("example.com:name"); everything else that could change a URL's meaning is refused.
 _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[A-Za-z0-9][A-Za-z0-9_-]*")
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: Workflow ids have at most 64 characters, execution ids 36; a project may have its domain before it.
+_LONGEST = 128
 
 
 def _check_segment(parameter: str, value: Any, pattern: re.Pattern[str] = _SEGMENT) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        hint = "it is empty" if not value else f"got {value!r}"
+    if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value):
+        hint = "it is empty" if not value else f"got {quoted(value)}"
         msg = (
             f"{parameter} must be a plain id of letters, digits, '-' and '_' ({hint}). "
             f"Pass the last part of a resource name, not the whole name."

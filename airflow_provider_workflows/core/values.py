@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import quoted
+
 
 def _plain_json(value: Any, path: str) -> Any:
     """Return ``value`` built from JSON's own types, or say where it is not JSON."""
@@ -26,7 +28,7 @@ def _plain_json(value: Any, path: str) -> Any:
             raise ValueError(msg)
         return value
     if isinstance(value, Mapping):
-        return {_plain_key(key, path): _plain_json(item, f"{path}[{key!r}]") for key, item in value.items()}
+        return {_plain_key(key, path): _plain_json(item, f"{path}[{quoted(key)}]") for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [_plain_json(item, f"{path}[{index}]") for index, item in enumerate(value)]
     msg = (
@@ -38,7 +40,7 @@ def _plain_json(value: Any, path: str) -> Any:
 
 def _plain_key(key: Any, path: str) -> str:
     if not isinstance(key, str):
-        msg = f"{path} has the key {key!r} of type {type(key).__name__}; JSON keys are strings. Convert it first."
+        msg = f"{path} has the key {quoted(key)} of type {type(key).__name__}; JSON keys are strings. Convert it first."
         raise ValueError(msg)
     _check_text(key, path)
     return key
@@ -89,13 +91,17 @@ def check_json_text(text: str, parameter: str) -> str:
     return text
 
 
-def decode_json(text: str | None) -> Any:
-    """Decode a JSON text of the service (``result``, ``error.payload``); text that is not JSON comes back as it is."""
-    if text is None:
-        return None
+def decode_json(text: Any) -> Any:
+    """
+    Decode a JSON text of the service (``result``, ``error.payload``).
+
+    What is no JSON text, or one that is nested too deeply to be decoded, comes back as it is.
+    """
+    if not isinstance(text, str):
+        return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

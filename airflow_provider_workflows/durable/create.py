@@ -14,65 +14,33 @@ not have taken effect. What is left is to leave traces and to look for them:
 *Generation* tells a retry from a clear: Airflow raises ``max_tries`` on a clear only, so ``max_tries - retries``
 stays the same from try to try and changes with each clear. A retry attaches; a cleared task starts anew.
 
-The syntax of label filters is not confirmed for this service. So a filter is only trusted when it finds something;
-when it is refused or finds nothing, the newest executions are read with their labels and compared here.
-
-No Airflow in this module: the record is anything with ``get`` and ``set``.
+The steps are in files of their own: :class:`EarlierTries` looks back, :class:`TaskSearch` finds by label,
+:func:`choose` decides, :class:`Record` remembers.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.cancelling import cancel_bounded
 from airflow_provider_workflows.core.execution import Execution, execution_id_of, is_ended, started_at
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
-from airflow_provider_workflows.durable.identity import (
-    ATTEMPT,
-    GENERATION,
-    KEY,
-    TASK_KEY,
-    Choice,
-    TaskIdentity,
-    choose,
-    fingerprint_of,
-    label_of,
-)
-from airflow_provider_workflows.exceptions import (
-    AmbiguousCreate,
-    ExecutionNotFound,
-    WorkflowsApiError,
-    WorkflowsError,
-)
+from airflow_provider_workflows.durable.choice import Choice, choose
+from airflow_provider_workflows.durable.earlier import EarlierTries
+from airflow_provider_workflows.durable.identity import TaskIdentity, fingerprint_of
+from airflow_provider_workflows.durable.record import Record, Store
+from airflow_provider_workflows.durable.search import LOOK_BACK_MARGIN, TaskSearch
+from airflow_provider_workflows.durable.unclear import unclear
+from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsError
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.api.client import WorkflowsClient
 
-RECORD_KEY = "workflow_execution"
-
-#: Seconds before each look for an execution whose create got no clear answer. A request may be on its way, or taken
-#: and not listed yet; nothing is documented, so the looks reach well over the time of a slow request.
-SETTLE = (1.0, 2.0, 4.0, 8.0)
-#: How often a create that surely had no effect is sent again within one try of the task.
+#: Creates that are sent at most within one try of the task: each but the first after one that surely had no effect.
 MAX_CREATES = 3
-#: Clocks differ: executions this much older than the attempt are still compared.
-CLOCK_SKEW = 120.0
-#: Executions read at most where no filter helps: 20 FULL pages.
-MAX_SCANNED = 2000
-
-
-class Record(Protocol):
-    """Keep a small value from try to try: Airflow's task state store, or nothing."""
-
-    def get(self, key: str) -> Any:
-        """Return the value, ``None`` where there is none."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Write the value down."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +56,19 @@ class Created:
     execution: Execution
     waiting_since: float
     attached: bool
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """
+    Name one single request to create.
+
+    :param id: a random one, which the execution's label carries.
+    :param sent_at: epoch seconds.
+    """
+
+    id: str
+    sent_at: float
 
 
 class DurableCreate:
@@ -109,7 +90,7 @@ class DurableCreate:
         body: Mapping[str, Any],
         *,
         identity: TaskIdentity,
-        record: Record | None,
+        record: Store | None,
         cancel_stale: bool,
         log: Any,
     ) -> None:
@@ -117,16 +98,14 @@ class DurableCreate:
         self._workflow = workflow
         self._body = body
         self._identity = identity
-        self._record = record
+        self._store = record
         self._cancel_stale = cancel_stale
         self._log = log
-        self._labelled = client.api.version == "v1"
         self._fingerprint = fingerprint_of(workflow, body)
         self._key = identity.create_key(self._fingerprint)
-        self._attempts: list[str] = []
-        self._known: dict[str, Any] = {}
-        self._began = client.clock.time()
-        self._elsewhere: dict[str, ExecutionName] = {}
+        self._attempts: list[Attempt] = []
+        self._search = TaskSearch(client, workflow, identity, log) if client.api.version == "v1" else None
+        self._earlier = EarlierTries(client, identity, None, self._search)
 
     def run(self) -> Created:
         """
@@ -134,28 +113,21 @@ class DurableCreate:
 
         :raises AmbiguousCreate: where it cannot be told whether an execution exists; nothing more was sent.
         """
-        record = self._known = self._read()
-        if self._identity.try_number > 1 or record:
-            choice = self._look_back(record)
+        self._earlier = replace(self._earlier, record=Record.read(self._store))
+        if self._earlier.may_exist:
+            self._refuse_to_guess()
+            choice = self._earlier.choose(self._choose)
             for execution in choice.cancel:
-                self._cancel(execution)
+                self._cancel(execution, "is left from before this task was cleared or changed")
             if choice.attach is not None:
-                return self._attach(choice.attach, record)
+                return self._attach(choice.attach)
         return self._create()
 
     def find_attempts(self) -> list[Execution]:
         """Find what this object's own creates made, or before the first one, what it would have gone on with."""
         if not self._attempts:
-            return self._left_behind()
-        found = self._search(self._began - CLOCK_SKEW) if self._labelled else []
-        return [each for each in found if label_of(each, ATTEMPT) in self._attempts]
-
-    def _left_behind(self) -> list[Execution]:
-        """Find what earlier tries left going; for whoever is killed while it looks back and has attached to nothing."""
-        found = self._recorded(self._known) if self._known.get("execution_id") else []
-        if self._labelled and (self._known or self._identity.try_number > 1):
-            found += self._search(self._identity.began_at - CLOCK_SKEW)
-        return [each for each in found if not is_ended(each.get("state"))]
+            return self._earlier.still_going()
+        return self._search.of_attempts({each.id for each in self._attempts}) if self._search else []
 
     def cancel_attempts(self) -> None:
         """Cancel what this object's own creates made, as far as it can be found; never raises for the API."""
@@ -167,201 +139,117 @@ class DurableCreate:
         for each in found:
             cancel_bounded(self._client, self._name(each), self._log)
 
-    # --- looking back ---
+    # --- what earlier tries left ---
 
-    def _look_back(self, record: Mapping[str, Any]) -> Choice:
-        """Look at the recorded execution first; only when it is none to go on with, search for others."""
-        found = self._recorded(record) if record.get("execution_id") else []
-        choice = self._choose(found)
-        if choice.attach is not None:
-            return choice
-        if self._labelled:
-            # Also beside a recorded one: an earlier try may have died between its create and the record.
-            known = {execution_id_of(each) for each in found}
-            searched = self._search_until_settled(None if record.get("execution_id") else record.get("since"))
-            return self._choose([*found, *(each for each in searched if execution_id_of(each) not in known)])
-        in_flight = not record.get("execution_id") and record.get("key") == self._key
-        if in_flight and record.get("generation") == self._identity.generation:
+    def _refuse_to_guess(self) -> None:
+        """Stop where an earlier create has no answer and no label to find its execution by; a clear overrules."""
+        record = self._earlier.record
+        if self._search is not None or record is None or record.unanswered_since is None:
+            return
+        if (record.key, record.generation) == (self._key, self._identity.generation):
             raise self._unclear("an earlier try sent a create and did not live to see the answer")
-        return choice
-
-    def _search_until_settled(self, sent_at: float | None) -> list[Execution]:
-        """Search; and again where a dead try's create, sent a moment ago, may not be listed yet."""
-        # Clearing a task of a finished DAG run moves the run's beginning; what is to be stopped is older.
-        since = 0.0 if self._identity.generation else self._identity.began_at
-        found = self._search(since - CLOCK_SKEW)
-        left = 0.0 if sent_at is None else sent_at + sum(SETTLE) - self._client.clock.time()
-        if found or left <= 0:
-            return found
-        self._client.clock.sleep(left)
-        return self._search(since - CLOCK_SKEW)
 
     def _choose(self, found: Iterable[Execution]) -> Choice:
         return choose(
             found,
             self._key,
             self._identity.generation,
-            not_before=self._identity.began_at - CLOCK_SKEW,
+            not_before=self._identity.began_at - LOOK_BACK_MARGIN,
             cancel_stale=self._cancel_stale,
         )
 
-    def _recorded(self, record: Mapping[str, Any]) -> list[Execution]:
-        """Get the recorded execution, labelled by the record: v1beta has no labels of its own."""
-        name = _workflow_named(record["workflow"]).execution(record["execution_id"])
-        self._elsewhere[name.execution_id] = name
-        try:
-            execution = self._client.get(name)
-        except ExecutionNotFound:
-            return []
-        labels = {KEY: str(record.get("key")), GENERATION: str(record.get("generation"))}
-        return [{**execution, "labels": {**execution.get("labels", {}), **labels}}]
-
-    def _attach(self, execution: Execution, record: Mapping[str, Any]) -> Created:
-        name = self._name(execution)
-        since = record.get("since") if record.get("execution_id") == name.execution_id else None
-        since = since or started_at(execution).timestamp()
+    def _attach(self, execution: Execution) -> Created:
+        name, record = self._name(execution), self._earlier.record
+        recorded = record if record is not None and record.execution_id == name.execution_id else None
+        since = recorded.since if recorded is not None else started_at(execution).timestamp()
         self._log.info("%s of an earlier try is %s: going on with it.", name, execution.get("state"))
-        self._write(name.execution_id, since)
+        self._remember_execution(execution, since)
         return Created(execution, since, attached=True)
 
-    def _cancel(self, execution: Execution) -> None:
+    def _cancel(self, execution: Execution, why: str) -> None:
         name = self._name(execution)
-        self._log.warning("%s is left from before this task was cleared or changed: cancelling it.", name)
+        self._log.warning("%s %s: cancelling it.", name, why)
         cancel_bounded(self._client, name, self._log)
 
-    def _search(self, since: float) -> list[Execution]:
-        """Find this task instance's executions by label: through the filter, or else by reading the newest."""
-        try:
-            found = list(self._mine(self._client.list(self._workflow, view="FULL", filter=self._filter())))
-        except WorkflowsApiError as exc:
-            if exc.status_code != 400:
-                raise
-            self._log.info("The service refused the label filter: comparing labels here.")
-            found = []
-        return found or list(self._mine(self._newer(since)))
-
-    def _filter(self) -> str:
-        return f'labels.{TASK_KEY}="{self._identity.key}"'
-
-    def _mine(self, executions: Iterable[Execution]) -> Iterator[Execution]:
-        return (each for each in executions if label_of(each, TASK_KEY) == self._identity.key)
-
-    def _newer(self, since: float) -> Iterator[Execution]:
-        oldest = datetime.fromtimestamp(since, timezone.utc)
-        for number, execution in enumerate(self._client.list(self._workflow, view="FULL")):
-            if started_at(execution) < oldest:
-                return
-            if number >= MAX_SCANNED:
-                self._log.warning(
-                    "Looked through the newest %d executions of %s without an end.", MAX_SCANNED, self._workflow
-                )
-                return
-            yield execution
+    def _name(self, execution: Execution) -> ExecutionName:
+        """Name an execution in full: the recorded one may be of another workflow, found ones are of this."""
+        execution_id, record = execution_id_of(execution), self._earlier.record
+        if record is not None and record.execution_id == execution_id:
+            return record.workflow.execution(execution_id)
+        return self._workflow.execution(execution_id)
 
     # --- creating ---
 
     def _create(self) -> Created:
-        for last in (False,) * (MAX_CREATES - 1) + (True,):
-            attempt = uuid.uuid4().hex
-            began = self._client.clock.time()
-            self._write(None, began)
-            self._attempts.append(attempt)
+        """Create; and again only when it is known that the create before made nothing."""
+        while True:
+            attempt = self._next_attempt()
             try:
-                execution = self._client.create(self._workflow, self._labelled_body(attempt))
-            except AmbiguousCreate as exc:
-                self._log.warning("%s", exc)
-                found = self._settle(attempt, began, exc)
-                if found is None and last:
+                made: Execution | None = self._client.create(self._workflow, self._labelled_body(attempt))
+            except AmbiguousCreate as lost:
+                made = self._settle(attempt, lost)
+                if made is None and len(self._attempts) == MAX_CREATES:
                     raise
-                if found is None:
-                    continue
-                execution = found
-            self._write(execution_id_of(execution), began)
-            self._cancel_twins(execution)
-            return Created(execution, began, attached=False)
-        raise AssertionError("unreachable")  # pragma: no cover
+            if made is not None:
+                return self._created(made, attempt)
 
-    def _labelled_body(self, attempt: str) -> dict[str, Any]:
-        if not self._labelled:
+    def _next_attempt(self) -> Attempt:
+        """
+        Write down that a create is about to be sent.
+
+        A failure stops it: Airflow refuses when another try has taken over this task, for example after missed
+        heartbeats, and that try has already looked for what this one created.
+        """
+        attempt = Attempt(uuid.uuid4().hex, self._client.clock.time())
+        self._record(None, attempt.sent_at).write(self._store)
+        self._attempts.append(attempt)
+        return attempt
+
+    def _labelled_body(self, attempt: Attempt) -> dict[str, Any]:
+        if self._search is None:
             return dict(self._body)
-        labels = {**self._body.get("labels", {}), **self._identity.labels(self._fingerprint, attempt)}
+        labels = {**self._body.get("labels", {}), **self._identity.labels(self._fingerprint, attempt.id)}
         return {**self._body, "labels": labels}
 
-    def _settle(self, attempt: str, began: float, cause: AmbiguousCreate) -> Execution | None:
-        """Look for the execution of an attempt until it is found or surely was never made."""
-        if not self._labelled:
-            raise self._unclear(str(cause)) from cause
-        for pause in SETTLE:
-            self._client.clock.sleep(pause)
-            try:
-                found = self._search(began - CLOCK_SKEW)
-            except WorkflowsError as exc:
-                raise self._unclear(f"looking for it failed: {exc}") from cause
-            for execution in found:
-                if label_of(execution, ATTEMPT) == attempt:
-                    self._log.info("%s is the one whose answer got lost: going on with it.", self._name(execution))
-                    return execution
-        self._log.info("The create without an answer made no execution of %s.", self._workflow)
-        return None
+    def _settle(self, attempt: Attempt, lost: AmbiguousCreate) -> Execution | None:
+        """Find the execution of a create without an answer; ``None`` where it surely made none."""
+        self._log.warning("%s", lost)
+        if self._search is None:
+            raise self._unclear(str(lost)) from lost
+        try:
+            execution = self._search.settle(attempt.id)
+        except WorkflowsError as exc:
+            raise self._unclear(f"looking for it failed: {exc}") from lost
+        if execution is None:
+            self._log.info("The create without an answer made no execution of %s.", self._workflow)
+        else:
+            self._log.info("%s is the one whose answer got lost: going on with it.", self._name(execution))
+        return execution
 
-    def _cancel_twins(self, execution: Execution) -> None:
-        """Cancel what an attempt that was given up made after all; nothing to do after a single attempt."""
-        if len(self._attempts) < 2:
-            return
+    def _created(self, execution: Execution, attempt: Attempt) -> Created:
+        self._remember_execution(execution, attempt.sent_at)
+        if len(self._attempts) > 1:
+            self._cancel_twins(execution)
+        return Created(execution, attempt.sent_at, attached=False)
+
+    def _cancel_twins(self, kept: Execution) -> None:
+        """Cancel what an attempt that was given up made after all."""
         for each in self.find_attempts():
-            if execution_id_of(each) != execution_id_of(execution) and not is_ended(each.get("state")):
-                self._log.warning("%s appeared after it was given up: cancelling it.", self._name(each))
-                cancel_bounded(self._client, self._name(each), self._log)
+            if execution_id_of(each) != execution_id_of(kept) and not is_ended(each.get("state")):
+                self._cancel(each, "appeared after it was given up")
 
     def _unclear(self, why: str) -> AmbiguousCreate:
-        message = (
-            f"An execution of {self._workflow} may exist, and it cannot be told for sure: {why} "
-            f"Look for one that began around {_clock_text(self._client.clock.time())} in the console or with "
-            f"'gcloud workflows executions list {self._workflow.workflow} --location={self._workflow.location} "
-            f"--project={self._workflow.project}'; cancel it or let it end, then clear this task."
-        )
-        # With labels the next try of the task can tell; without them it could only guess.
-        return AmbiguousCreate(message, retryable=self._labelled)
+        now, labelled = self._client.clock.time(), self._search is not None
+        return unclear(self._workflow, why, now=now, labelled=labelled)
 
     # --- the record ---
 
-    def _read(self) -> dict[str, Any]:
-        value = self._record.get(RECORD_KEY) if self._record is not None else None
-        return dict(value) if isinstance(value, Mapping) else {}
+    def _record(self, execution_id: str | None, since: float) -> Record:
+        return Record(self._workflow, execution_id, self._key, self._identity.generation, since)
 
-    def _write(self, execution_id: str | None, since: float) -> None:
-        """
-        Write the attempt down, before the request and again with its answer.
-
-        A failure before the request stops the create: Airflow refuses when another try has taken over this task, for
-        example after missed heartbeats, and that try has already looked for what this one created. After the answer
-        a failure is only logged: nothing may come between an execution and its wait, and the labels still tell.
-        """
-        if self._record is None:
-            return
-        value = {
-            "execution_id": execution_id,
-            "workflow": str(self._workflow),
-            "key": self._key,
-            "generation": self._identity.generation,
-            "since": since,
-        }
+    def _remember_execution(self, execution: Execution, since: float) -> None:
+        """Write the execution down; a failure is only logged: nothing may come between an execution and its wait."""
         try:
-            self._record.set(RECORD_KEY, value)
-        except Exception:
-            if execution_id is None:
-                raise
+            self._record(execution_id_of(execution), since).write(self._store)
+        except Exception:  # noqa: BLE001 - whatever Airflow refuses with
             self._log.exception("The task's state could not be written; the execution's labels still tell.")
-
-    def _name(self, execution: Execution) -> ExecutionName:
-        execution_id = execution_id_of(execution)
-        return self._elsewhere.get(execution_id) or self._workflow.execution(execution_id)
-
-
-def _workflow_named(name: str) -> WorkflowName:
-    _, project, _, location, _, workflow = name.split("/")
-    return WorkflowName(project, location, workflow)
-
-
-def _clock_text(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, timezone.utc).isoformat(timespec="seconds")

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Say which task instance an execution belongs to, and choose among those that belong to it.
+Say which task instance an execution belongs to: its hashes, and the labels that carry them.
 
-Pure: labels and states in, a decision out. :mod:`airflow_provider_workflows.durable.create` says why.
+Pure. :mod:`airflow_provider_workflows.durable.create` says why.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_workflows.core.execution import Execution, is_ended, started_at
+from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.labels import MAX_LABELS, label_text
 from airflow_provider_workflows.core.names import WorkflowName
 
@@ -72,47 +72,6 @@ def _digest(parts: Sequence[Any]) -> str:
 def fingerprint_of(workflow: WorkflowName, body: Mapping[str, Any]) -> str:
     """Hash what is created: the workflow and everything that is sent."""
     return _digest([str(workflow), dict(body)])
-
-
-@dataclass(frozen=True)
-class Choice:
-    """
-    Say what to do with the executions that this task instance has created before.
-
-    :param attach: the one to go on with; ``None`` to create one.
-    :param cancel: those that nobody waits for any more.
-    """
-
-    attach: Execution | None
-    cancel: tuple[Execution, ...]
-
-
-def choose(found: Iterable[Execution], key: str, generation: int, *, not_before: float, cancel_stale: bool) -> Choice:
-    """
-    Decide by the executions' labels and states; the one place where that is decided.
-
-    * Same create, same generation: one that is still going is attached to, else one that succeeded is taken; failed
-      and cancelled ones are left behind.
-    * Anything of this task instance from before a clear, or with another argument, that is still going is nobody's:
-      it is cancelled, or, with ``cancel_stale`` off, attached to when it is the same create.
-
-    :param not_before: epoch seconds; older ones belong to a deleted DAG run that had the same id.
-    :param cancel_stale: whether executions may be cancelled at all (the operator's ``cancel_on_kill``).
-    """
-    every = list(found)
-    mine = [each for each in every if label_of(each, KEY) == key]
-    now = [
-        each
-        for each in mine
-        if label_of(each, GENERATION) == str(generation) and started_at(each).timestamp() >= not_before
-    ]
-    going = [each for each in every if not is_ended(each.get("state"))]
-    candidates = [each for each in going if each in now] or [each for each in now if each.get("state") == "SUCCEEDED"]
-    if not candidates and not cancel_stale:
-        candidates = [each for each in going if each in mine]
-    attach = max(candidates, key=started_at, default=None)
-    stale = tuple(each for each in going if each is not attach) if cancel_stale else ()
-    return Choice(attach, stale)
 
 
 def label_of(execution: Execution, key: str) -> str | None:

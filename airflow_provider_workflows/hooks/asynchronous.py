@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Connections of one async hook: as many requests may be in flight.
 ASYNC_CONNECTIONS = 16
 #: Seconds for which a poller does not believe that its connection is missing, because Airflow says so when it is
-#: itself away, nor that there are no default credentials, because the metadata server may be.
+#: itself away, nor that there are no default credentials, because the metadata server may be late.
 DOUBT = 60.0
 
 
@@ -61,37 +61,20 @@ class _Opener:
     """
     Make the clients of a poller, one after the other, their slow parts in threads.
 
-    Airflow says that a connection does not exist also when only its database or API server is away. So one that has
-    been read once is never replaced by Application Default Credentials, which are somebody else. And for some time it
-    is in doubt whether one that is missing really is: until then it is asked for again, also where the default
-    credentials stand in for it and are refused.
+    Airflow says that a connection does not exist also when only its database or API server is away, and the metadata
+    server may be late. So for some time it is in doubt whether one that is missing really is.
     """
 
-    __slots__ = ("_arguments", "_clock", "_doubtful_since", "_found")
+    __slots__ = ("_arguments", "_clock", "_missing_since")
 
     def __init__(self, arguments: ConnectionArguments, clock: Clock) -> None:
         self._arguments = arguments
         self._clock = clock
-        self._found = False
-        self._doubtful_since: float | None = None
+        self._missing_since: float | None = None
 
     async def __call__(self) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
         """Make a client; return it with what closes it."""
-        try:
-            connection, hook = await self._open()
-        except (AirflowNotFoundException, CredentialsError) as exc:
-            if not isinstance(exc, CredentialsError) or exc.may_pass:
-                self._doubt()
-            raise
-        if connection is None:
-            self._doubt()
-        else:
-            self._found, self._doubtful_since = True, None
-        return await hook.get_client(), hook.close
-
-    async def _open(self) -> tuple[Connection | None, WorkflowExecutionsAsyncHook]:
         arguments = self._arguments
-        connection = await read_connection(arguments, may_be_missing=not self._found)
         hook = WorkflowExecutionsAsyncHook(
             arguments.gcp_conn_id,
             arguments.impersonation_chain,
@@ -99,18 +82,19 @@ class _Opener:
             arguments.api_endpoint,
             clock=self._clock,
         )
-        await hook.use(connection)
-        await hook.get_client()
-        return connection, hook
-
-    def _doubt(self) -> None:
-        if self._doubtful_since is None:
-            self._doubtful_since = self._clock.monotonic()
+        try:
+            client = await hook.get_client()
+        except (AirflowNotFoundException, CredentialsError) as exc:
+            if self._missing_since is None and (not isinstance(exc, CredentialsError) or exc.may_pass):
+                self._missing_since = self._clock.monotonic()
+            raise
+        self._missing_since = None
+        return client, hook.close
 
     def is_lasting(self, error: Exception) -> bool:
         """Tell whether an error will not pass by itself."""
         if isinstance(error, (AirflowNotFoundException, WorkflowsError)):
-            since = self._doubtful_since
+            since = self._missing_since
             return since is None or self._clock.monotonic() - since >= DOUBT
         # Airflow denies access to a connection with a PermissionError.
         return isinstance(error, (ValueError, PermissionError, ImportError, TypeError, AttributeError))
@@ -133,13 +117,11 @@ class WorkflowExecutionsAsyncHook(HookBase):
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection's settings with this hook's own arguments in them."""
         if self._settings is None:
-            await self.use(await read_connection(self._arguments))
+            connection = await read_connection(self._arguments)
+            # Reading may log, so this is a thread's.
+            self._settings = await asyncio.to_thread(self._arguments.settings, connection)
         assert self._settings is not None  # noqa: S101 - for the type checker
         return self._settings
-
-    async def use(self, connection: Connection | None) -> None:
-        """Take the settings from a connection that has been read already; it may be logged, so this is a thread's."""
-        self._settings = await asyncio.to_thread(self._arguments.settings, connection)
 
     async def get_client(self) -> AsyncWorkflowsClient:
         """Return the client, made at the first use, its slow parts in a thread."""
@@ -306,15 +288,13 @@ def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
     return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
 
 
-async def read_connection(arguments: ConnectionArguments, *, may_be_missing: bool = True) -> Connection | None:
+async def read_connection(arguments: ConnectionArguments) -> Connection:
     """
     Read a connection without blocking the event loop, on every supported Airflow.
 
-    :param may_be_missing: take a default connection that does not exist for one that nobody wants.
+    :raises AirflowNotFoundException: saying how to make it.
     """
     try:
         return await get_connection_async(arguments.gcp_conn_id)
     except AirflowNotFoundException:
-        if not (may_be_missing and arguments.may_be_missing()):
-            raise
-        return None
+        raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given

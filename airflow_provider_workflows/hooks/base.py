@@ -32,7 +32,7 @@ class HookBase(BaseHook):
     Hold what both hooks share: the arguments, the connection's settings and the credentials.
 
     :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
-        When the default one does not exist, Application Default Credentials are used.
+        One that names no credentials means Application Default Credentials.
     :param impersonation_chain: account to impersonate, or several: delegates first, the target last.
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
     :param api_endpoint: another base URL than Google's; ``None`` for the connection's.

@@ -8,7 +8,6 @@ Shared by the sync and the async hook, so that both end up with the same identit
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.names import WorkflowName
+from airflow_provider_workflows.core.quoting import is_quotable, quoted
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Connection
-
-log = logging.getLogger(__name__)
 
 GOOGLE_CONNECTION_TYPE = "google_cloud_platform"
 _ACCEPTED_TYPES = (CONNECTION_TYPE, GOOGLE_CONNECTION_TYPE)
@@ -48,32 +46,36 @@ class ConnectionArguments:
         if isinstance(self.impersonation_chain, list):
             object.__setattr__(self, "impersonation_chain", tuple(self.impersonation_chain))
 
-    def settings(self, connection: Connection | None) -> ConnectionSettings:
+    def settings(self, connection: Connection) -> ConnectionSettings:
         """
-        Combine the connection (``None``: the default one does not exist) with the task's own arguments.
+        Combine the connection with the task's own arguments.
 
         :raises ValueError: for another connection type, and for fields that cannot be honoured.
         """
-        if connection is None:
-            log.info("Connection %r does not exist: using Application Default Credentials.", self.gcp_conn_id)
-            settings = ConnectionSettings()
-        else:
-            if connection.conn_type not in _ACCEPTED_TYPES:
-                msg = (
-                    f"gcp_conn_id={self.gcp_conn_id!r} is a connection of type {connection.conn_type!r}; "
-                    f"one of {', '.join(_ACCEPTED_TYPES)} is needed."
-                )
-                raise ValueError(msg)
-            settings = settings_from_extra(_extra(connection))
-        return settings.override(
+        if connection.conn_type not in _ACCEPTED_TYPES:
+            msg = (
+                f"gcp_conn_id={quoted(self.gcp_conn_id)} is a connection of type {quoted(connection.conn_type)}; "
+                f"one of {', '.join(_ACCEPTED_TYPES)} is needed."
+            )
+            raise ValueError(msg)
+        return settings_from_extra(_extra(connection)).override(
             impersonation_chain=self.impersonation_chain,
             api_version=self.api_version,
             api_endpoint=self.api_endpoint,
         )
 
-    def may_be_missing(self) -> bool:
-        """Tell whether this connection may be absent: only the default one, which nobody chose."""
-        return self.gcp_conn_id == DEFAULT_CONNECTION_ID
+    def missing(self) -> str:
+        """
+        Say how to make a connection that Airflow has not.
+
+        No other identity stands in for it: Airflow says the same of one that its secrets backend fails to read.
+        """
+        conn_id = self.gcp_conn_id if is_quotable(self.gcp_conn_id) else "CONN_ID"
+        return (
+            f"The connection gcp_conn_id={quoted(self.gcp_conn_id)} does not exist, or cannot be read just now. "
+            f"Make it: airflow connections add {conn_id} --conn-type {CONNECTION_TYPE} "
+            """--conn-extra '{"project": "PROJECT", "location": "LOCATION"}'"""
+        )
 
 
 def _extra(connection: Connection) -> dict[str, Any]:
@@ -83,10 +85,10 @@ def _extra(connection: Connection) -> dict[str, Any]:
     try:
         extra = json.loads(connection.extra)
     except ValueError:
-        msg = f"The extra of connection {connection.conn_id!r} is not valid JSON."
+        msg = f"The extra of connection {quoted(connection.conn_id)} is not valid JSON."
         raise ValueError(msg) from None
     if not isinstance(extra, dict):
-        msg = f"The extra of connection {connection.conn_id!r} must be a JSON object."
+        msg = f"The extra of connection {quoted(connection.conn_id)} must be a JSON object."
         raise ValueError(msg)
     return extra
 

@@ -15,9 +15,11 @@ from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import check_interval, wait_for_end
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException
+from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import workflow_name
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_workflows.api.client import WorkflowsClient
+    from airflow_provider_workflows.auth.credentials import Resolved
+
+#: Seconds for which credentials that may still come are waited for: a metadata server needs some at a pod's start.
+CREDENTIALS_PATIENCE = 30.0
+#: Seconds between two questions for them.
+LOOK_FOR_CREDENTIALS = 2.0
 
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
@@ -43,6 +51,7 @@ class WorkflowExecutionsHook(HookBase):
         super().__init__(*args, **kwargs)
         self._client: WorkflowsClient | None = None
         self._session: Any = None
+        self._patience = CREDENTIALS_PATIENCE
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -66,9 +75,7 @@ class WorkflowExecutionsHook(HookBase):
             try:
                 connection = self.get_connection(self.gcp_conn_id)
             except AirflowNotFoundException:
-                if not arguments.may_be_missing():
-                    raise
-                connection = None
+                raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given
             self._settings = arguments.settings(connection)
         return self._settings
 
@@ -87,13 +94,26 @@ class WorkflowExecutionsHook(HookBase):
         return self._client
 
     def _open_session(self) -> Any:
-        from airflow_provider_workflows.auth.credentials import load_credentials
         from airflow_provider_workflows.auth.sessions import make_session
 
         if self._session is None:
-            self._resolved = load_credentials(self.settings)
+            self._resolved = self._load_credentials()
             self._session = make_session(self._resolved.credentials, timeout=self.settings.timeout)
         return self._session
+
+    def _load_credentials(self) -> Resolved:
+        """Load the credentials; a metadata server that is late, as at the start of a pod, is waited for."""
+        from airflow_provider_workflows.auth.credentials import load_credentials
+
+        end = self.clock.monotonic() + self._patience
+        while True:
+            try:
+                return load_credentials(self.settings)
+            except CredentialsError as exc:
+                if not exc.may_pass or self.clock.monotonic() >= end:
+                    raise
+                self.log.warning("No credentials yet; asking again for up to %.0f s: %s", self._patience, exc)
+            self.clock.sleep(LOOK_FOR_CREDENTIALS)
 
     def workflow(self, workflow_id: str, location: str | None = None, project_id: str | None = None) -> WorkflowName:
         """
@@ -204,7 +224,7 @@ class WorkflowExecutionsHook(HookBase):
         """
         Wait, blocking, until an execution has ended well; passing errors do not end the waiting.
 
-        :param poll_interval: seconds between two looks (BASIC gets), give or take a tenth.
+        :param poll_interval: seconds between two looks (BASIC gets), with a jitter of a tenth either way.
         :param timeout: seconds after which to give up; ``None`` waits for as long as the execution takes.
         :return: the FULL Execution.
         :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.
@@ -215,7 +235,7 @@ class WorkflowExecutionsHook(HookBase):
         self.wait_until_ended(
             name,
             poll_interval=poll_interval,
-            deadline=deadline,
+            deadlines=Deadlines(deadline),
             success_states=success_states,
             failure_states=failure_states,
         )
@@ -229,12 +249,11 @@ class WorkflowExecutionsHook(HookBase):
         name: ExecutionName,
         *,
         poll_interval: float,
-        deadline: float | None = None,
-        queued_deadline: float | None = None,
+        deadlines: Deadlines = NO_DEADLINES,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
     ) -> Execution:
-        """Wait until an execution is in one of the states, whichever; deadlines are in epoch seconds."""
+        """Wait until an execution is in one of the states, whichever."""
         looker = self.client.without_retries()
         return wait_for_end(
             lambda: looker.get(name, "BASIC"),
@@ -242,8 +261,7 @@ class WorkflowExecutionsHook(HookBase):
             clock=self.clock,
             log=self.log,
             poll_interval=check_interval(poll_interval),
-            deadline=deadline,
-            queued_deadline=queued_deadline,
+            deadlines=deadlines,
             success_states=success_states,
             failure_states=failure_states,
         )
@@ -268,8 +286,7 @@ class WorkflowExecutionsHook(HookBase):
 
         :return: whether it works, and a text for the form.
         """
-        from airflow_provider_workflows.exceptions import ExecutionNotFound, WorkflowsError
-
+        self._patience = 0.0  # somebody looks at a form, and can press the button again
         try:
             settings = self.settings
             if not settings.location:

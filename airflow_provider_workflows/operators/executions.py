@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_workflows.api.looking import check_interval
 from airflow_provider_workflows.compat import AirflowFailException, conf
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, push
-from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
+from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Context
@@ -168,7 +169,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         the execution is that one's: it goes on with it, or after a clear cancels it.
         """
         from airflow_provider_workflows.api.cancelling import cancel_bounded
-        from airflow_provider_workflows.operators.identity import was_taken_over
+        from airflow_provider_workflows.operators.taken_over import was_taken_over
 
         if not self.cancel_on_kill:
             return

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.looking import check_interval, is_passing, next_deadline, timed_out
+from airflow_provider_workflows.api.looking import check_interval, is_passing, timed_out
 from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowTaskTimeout,
@@ -24,6 +24,7 @@ from airflow_provider_workflows.compat import (
     TaskDeferred,
     conf,
 )
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -51,25 +52,7 @@ if TYPE_CHECKING:
 TRIGGER_FAILED = "__fail__"
 TRIGGER_TIMEOUT = "Trigger timeout"
 #: The triggerer's clock may be ahead of this worker's by so many seconds.
-CLOCK_SKEW = 60.0
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """
-    Hold by when an execution must have ended, and by when it must have left the queue.
-
-    :param deadline: epoch seconds; ``None`` for no limit.
-    :param queued_deadline: epoch seconds; ``None`` for no limit.
-    """
-
-    deadline: float | None = None
-    queued_deadline: float | None = None
-
-    def passed(self, state: str | None, now: float) -> bool:
-        """Tell whether an execution in this state is late."""
-        end = next_deadline(state, self.deadline, self.queued_deadline)
-        return end is not None and now >= end
+TRIGGERER_AHEAD = 60.0
 
 
 class WaitsForExecution(WorkflowsBaseOperator):
@@ -106,7 +89,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         interval = self.check_interval()
         try:
             while True:
-                seen = self.hook.wait_until_ended(name, poll_interval=interval, **self.states(), **asdict(deadlines))
+                seen = self.hook.wait_until_ended(name, poll_interval=interval, deadlines=deadlines, **self.states())
                 execution = self._look(name)
                 if execution is not None:
                     break
@@ -204,7 +187,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
                 f"The triggerer could not wait for {name} any longer, and the execution is still going: "
                 f"{event['message']}"
             )
-        if event["status"] == "timeout" and limits.passed(execution.get("state"), self.hook.clock.time() + CLOCK_SKEW):
+        triggerers_time = self.hook.clock.time() + TRIGGERER_AHEAD
+        if event["status"] == "timeout" and limits.passed(execution.get("state"), triggerers_time):
             return self._late(context, name, execution)
         return self.wait(context, name, limits)
 

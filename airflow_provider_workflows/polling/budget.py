@@ -11,6 +11,8 @@ What it promises:
 * In any minute, no more requests of a kind arrive than its limit says. A second's worth may go at once, the rest is
   spaced out: two seconds' worth less than the limit is handed out per minute, one that pays for a burst, and one for
   requests that are longer on their way than those after them.
+* A request that is sent once more with a new token, after a 401, goes out at once and is paid for by those after it:
+  ``IN_FLIGHT`` at most at a time.
 * First come, first served, among all pollers, for each kind. A poller stands in line for a few requests only, so a
   big one does not starve the small ones.
 * At most ``IN_FLIGHT`` requests are under way.
@@ -35,7 +37,7 @@ from typing import Literal
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_workflows.exceptions import WorkflowsApiError
+from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import PerLoop
 
@@ -161,7 +163,7 @@ class Budget:
         try:
             yield
         except WorkflowsApiError as exc:
-            if exc.status_code == 429 or exc.retry_after:
+            if isinstance(exc, QuotaExceeded) or exc.retry_after:
                 self._pause(exc, began=pauses)
             elif exc.status_code is not None:
                 self._answered(began=pauses)
@@ -171,6 +173,13 @@ class Budget:
         finally:
             self._in_flight -= 1
             self._freed.set()
+
+    def charge(self, kind: Kind) -> None:
+        """Count a request that must go out without permission; those after it wait for as much longer."""
+        bucket = self._buckets[kind]
+        now = self._clock.monotonic()
+        bucket.refill(now, bucket.pace(self._share_at(now)))
+        bucket.tokens -= 1
 
     async def _admit(self, bucket: _Bucket) -> None:
         bucket.queued += 1

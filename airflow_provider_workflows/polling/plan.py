@@ -92,7 +92,8 @@ def next_page_pays(places: Iterable[int], prices: Prices, *, read: int, fruitles
 
 #: The share of its interval by which a look may come early to share requests with others.
 EARLY = 0.2
-#: Looks come up to a tenth of the interval early, and never late, so that pollers do not march in step.
+#: The jitter of a look, as a share of its interval by which it comes early, and never late, so that pollers do not
+#: march in step.
 JITTER = 0.1
 
 
@@ -102,7 +103,7 @@ def is_nearly_due(due: float, interval: float, now: float) -> bool:
 
 
 def next_due(now: float, interval: float, jitter: float) -> float:
-    """Return when to look again; ``jitter`` is between 0 and 1."""
+    """Return when to look again; ``jitter`` is drawn between 0 and 1."""
     return now + interval * (1 - JITTER * jitter)
 
 

@@ -10,6 +10,7 @@ every quarter of an hour, beside the old one, and at once when the service does 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -78,12 +79,20 @@ class ClientSource:
     Provide the client of a poller.
 
     :param is_lasting: unless given, ``ValueError`` (a bad connection) and this package's own errors are.
+    :param on_resend: called with the client and the operation when one attempt becomes two requests.
     """
 
-    def __init__(self, open_client: OpenClient, clock: Clock, is_lasting: IsLasting | None = None) -> None:
+    def __init__(
+        self,
+        open_client: OpenClient,
+        clock: Clock,
+        is_lasting: IsLasting | None = None,
+        on_resend: Callable[[AsyncWorkflowsClient, str], None] | None = None,
+    ) -> None:
         self.current: OpenedClient | None = None
         self._open_client = open_client
         self._clock = clock
+        self._on_resend = on_resend
         self._is_lasting = is_lasting or (lambda error: isinstance(error, (ValueError, WorkflowsError)))
         self._opening = asyncio.Lock()
         self._open_from = 0.0
@@ -110,7 +119,10 @@ class ClientSource:
 
     async def _open(self) -> OpenedClient:
         client, close = await self._open_client()
-        return OpenedClient(client.without_retries(), close, renew_at=self._clock.monotonic() + RENEW_AFTER)
+        client = client.without_retries()
+        if self._on_resend:
+            client.on_resend = functools.partial(self._on_resend, client)
+        return OpenedClient(client, close, renew_at=self._clock.monotonic() + RENEW_AFTER)
 
     async def _renew(self, old: OpenedClient) -> None:
         try:
@@ -166,5 +178,7 @@ class ClientSource:
 
 
 def _is_refusal(error: Exception) -> bool:
-    status = getattr(error, "status_code", None)
-    return isinstance(error, CredentialsError) or status in (401, 403)
+    if isinstance(error, WorkflowsApiError):
+        # A page of somebody in between may have these numbers as well, and says nothing about the credentials.
+        return error.status_code in (401, 403) and not error.retryable
+    return isinstance(error, CredentialsError)

@@ -15,11 +15,12 @@ from airflow_provider_workflows.compat import (
     PokeReturnValue,
     conf,
 )
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.operators.waiting import Deadlines, WaitsForExecution
+from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Context

@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from airflow_provider_workflows.testing.server import Emulator
 
-CONNECTION_ID = "google_cloud_workflows_default"
+CONNECTION_ID = "google_cloud_default"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def workflows_connection(workflows_emulator: Emulator, monkeypatch: pytest.Monke
     """Point the default connection at the emulator for one test; give the connection's id.
 
     It names project `test-project` and location `us-central1`, needs no credentials, and reaches Airflow as
-    the environment variable `AIRFLOW_CONN_GOOGLE_CLOUD_WORKFLOWS_DEFAULT`.
+    the environment variable `AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT`.
     """
     from airflow_provider_workflows.testing.service import DEFAULT_LOCATION, DEFAULT_PROJECT
 

@@ -18,6 +18,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_workflows.compat import AirflowException
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
@@ -25,7 +26,7 @@ from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.polling.loop_log import LoopLog
-from airflow_provider_workflows.triggers.task_state import was_killed
+from airflow_provider_workflows.triggers.kill import cancel_if_killed
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.polling.poller import Poller
@@ -38,9 +39,6 @@ AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 YOUNGEST_EVENT = 2.0
 #: Characters of JSON up to which an execution may end its task from the triggerer: it travels through an event.
 LARGEST_END = 16_384
-#: What is being cancelled: a task that nobody holds may be collected before it is done.
-_KILLS: set[asyncio.Future[None]] = set()
-
 
 # Thousands of triggers begin at once and share a few of these.
 _workflow = functools.lru_cache(maxsize=256)(WorkflowName)
@@ -75,7 +73,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
     :param impersonation_chain: as in the operators.
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
     :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
-    :param poll_interval: seconds between looks, give or take a tenth.
+    :param poll_interval: the most seconds between two looks; up to a tenth less by jitter, and up to 30 % less in all
+        where that lets it share a request with others.
     :param deadline: epoch seconds, so that it means the same after a move to another triggerer; ``None`` for none.
     :param cancel_on_kill: cancel the execution when a user kills the deferred task.
     :param success_states: states that count as success.
@@ -172,7 +171,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 await self.clock.async_sleep(left)
         except asyncio.CancelledError:
             # At the deadline Airflow 2 ends the trigger by itself; what then becomes of the execution is its task's.
-            late = self.deadline is not None and self.clock.time() >= self.deadline - 1
+            late = Deadlines(self.deadline).passed(self._state, self.clock.time() + 1)
             if not AIRFLOW_CALLS_ON_KILL and not late:
                 await self.on_kill()
             raise
@@ -182,32 +181,15 @@ class WorkflowExecutionTrigger(BaseTrigger):
         """
         Cancel the execution when a user has killed the task: marked it, cleared it, or failed its DAG run.
 
-        Airflow 3.3 also calls this when it moves a trigger to another triggerer, so the task instance is asked
-        first; where that cannot be done, nothing is cancelled. Bounded in time; one that is over is no error.
-
-        Airflow 3.3 also repeats the cancellation about every second until the trigger has ended, and so would end a
-        kill that takes longer: the first question to a fresh triggerer does, and so does a service that is away. The
-        work is therefore done beside this coroutine and outlives it.
+        The task instance is asked first; where that cannot be done, nothing is cancelled. Bounded in time; one that
+        is over is no error.
         """
-        if not self.cancel_on_kill:
-            return
-        kill = asyncio.ensure_future(self._kill())
-        _KILLS.add(kill)
-        kill.add_done_callback(_KILLS.discard)
-        await asyncio.shield(kill)
-
-    async def _kill(self) -> None:
-        log = LoopLog(self.log)
-        if await was_killed(self, log):
-            async with self._poller(self.execution_name) as poller:
-                await poller.cancel(self.execution_id, log)
-        else:
-            log.info("The task still waits for %s: not cancelling it.", self.execution_id)
-        await log.written()
+        if self.cancel_on_kill:
+            await cancel_if_killed(self, self.execution_id, self._poller)
 
     async def _wait(self, log: LoopLog) -> TriggerEvent:
         try:
-            async with self._poller(self.execution_name) as poller:
+            async with self._poller() as poller:
                 ended = await poller.wait_for_end(
                     self.execution_id,
                     poll_interval=self.poll_interval,
@@ -255,8 +237,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
         }
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
-    def _poller(self, name: ExecutionName) -> shared_poller:
+    def _poller(self) -> shared_poller:
         """Return what joins the poller that all triggers on this workflow share."""
         from airflow_provider_workflows.hooks.asynchronous import join_poller
 
-        return join_poller(self._connection, name.workflow_name, self.clock)
+        return join_poller(self._connection, self.execution_name.workflow_name, self.clock)

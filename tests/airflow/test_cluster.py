@@ -13,7 +13,8 @@ from airflow_cluster import AirflowCluster
 from airflow_provider_workflows.testing import Emulator, ManualClock
 from run_watcher import RunWatcher, TaskHistory
 
-pytestmark = pytest.mark.cluster
+# A cluster that starts slowly, or a run that hangs, says so itself before that.
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 # The tasks that wait for an execution.
 WAITING = {

@@ -22,7 +22,8 @@ from airflow_cluster import AirflowCluster
 from airflow_provider_workflows.testing import Emulator, ManualClock
 from processes import wait_until
 
-pytestmark = pytest.mark.cluster
+# A cluster that starts slowly, or a run that hangs, says so itself before that.
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 PATIENCE = 120.0  # seconds for Airflow, on a busy machine
 DAG_OF = {"failed_run": "kills_run"}

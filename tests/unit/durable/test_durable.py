@@ -2,44 +2,24 @@
 """
 One execution, never two: each row of the event table in docs/durable.md, counted at the server.
 
-A *setting* is an API version with or without Airflow's task state store (3.3 and later have one). A killed worker is
-a try that is simply never heard of again: the next one begins.
+The settings and the ways to lose a worker are in the conftest beside this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
-from airflow_provider_workflows.durable.create import SETTLE
+from airflow_provider_workflows.compat import AirflowFailException
 from airflow_provider_workflows.durable.identity import GENERATION, KEY
+from airflow_provider_workflows.durable.search import SETTLE
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed
-from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
-from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.harness import AdvancingClock, TaskRun
 from tests.log_lines import LogLine
-from tests.unit.conftest import Connect
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Say which API version, and whether Airflow keeps state."""
-
-    version: str
-    store: bool
-
-    @property
-    def remembers(self) -> bool:
-        """Tell whether an earlier try's execution can be found: by its labels, or by the record."""
-        return self.version == "v1" or self.store
-
-    def __str__(self) -> str:
-        return f"{self.version}-{'store' if self.store else 'no-store'}"
-
+from tests.unit.durable.conftest import Setting, ids, kill_in_create, kill_while_waiting, states
 
 SETTINGS = [Setting(version, store) for version in ("v1", "v1beta") for store in (True, False)]
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=str)
@@ -57,71 +37,6 @@ LOST_BEFORE = [
     pytest.param({"kind": "unavailable"}, id="503"),
     pytest.param({"kind": "html"}, id="html"),
 ]
-
-
-RETRIES = 3
-
-
-class Killed(BaseException):
-    """Stand for a ``kill -9``: nothing of the task's own code runs after it."""
-
-
-@pytest.fixture
-def begin(connect: Connect, clock: AdvancingClock) -> Callable[..., TaskRun]:
-    """Give a function that begins a task in a setting; the workflow takes a minute unless another is named."""
-
-    def begin(setting: Setting, **arguments: Any) -> TaskRun:
-        connect(api_version=setting.version)
-        arguments = {
-            "workflow_id": "sleep",
-            "argument": {"seconds": 60, "result": "done"},
-            "wait_for_completion": True,
-            "poll_interval": 5,
-            "retries": RETRIES,
-            **arguments,
-        }
-        operator = WorkflowsCreateExecutionOperator(task_id="task", **arguments)
-        return TaskRun(operator, clock=clock, retries=RETRIES, state_store=StateStore() if setting.store else None)
-
-    return begin
-
-
-def ids(emulator: Emulator) -> list[str]:
-    """Return the ids of all executions, oldest first."""
-    return [each["name"].rpartition("/")[2] for each in emulator.executions()]
-
-
-def states(emulator: Emulator) -> list[str]:
-    """Return the states of all executions, oldest first."""
-    return [each["state"] for each in emulator.executions()]
-
-
-def kill_while_waiting(run: TaskRun, clock: AdvancingClock) -> None:
-    """Begin a try and kill its worker while it waits; a deferred one is just not resumed."""
-
-    def kill() -> None:
-        raise Killed
-
-    clock.on_sleep(kill)
-    try:
-        outcome = run.execute()
-    except Killed:
-        return
-    assert isinstance(outcome, TaskDeferred)
-
-
-def kill_in_create(run: TaskRun, emulator: Emulator, clock: AdvancingClock) -> None:
-    """Begin a try whose worker dies after its create took effect and before the answer is known."""
-
-    def kill() -> None:
-        raise Killed
-
-    emulator.fail("create", "drop_after")
-    clock.on_sleep(kill)
-    # On v1beta nothing is looked for, so there is no sleep to die in; the record is as a dead worker leaves it.
-    with pytest.raises((Killed, AirflowFailException)):
-        run.execute()
-    clock.forget()
 
 
 # --- within one try -------------------------------------------------------------------------------------------------
@@ -451,6 +366,16 @@ def test_labels_are_checked_before_any_request(
     with pytest.raises(ValueError, match=message):
         begin(Setting("v1", store=True), labels=labels).execute()
     assert not emulator.requests
+
+
+def test_labels_that_just_fit_are_taken(begin: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """As many labels as durable=True leaves room for are sent, and one more is refused by name."""
+    own = {f"label{number}": "" for number in range(55)}
+    begin(Setting("v1", store=False), labels=own).run()
+    assert len(emulator.executions()[0]["labels"]) == 64
+    with pytest.raises(ValueError, match=r"labels has 56 entries; .* Leave out 1, "):
+        begin(Setting("v1", store=False), labels={**own, "more": ""}).execute()
+    assert emulator.count("create") == 1
 
 
 def test_a_failed_execution_is_created_anew_with_its_own_error(

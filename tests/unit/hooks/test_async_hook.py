@@ -101,6 +101,13 @@ async def test_many_at_once_share_one_client(async_hook: WorkflowExecutionsAsync
     assert len(set(map(id, clients))) == 1
 
 
+@pytest.mark.usefixtures("connection")
+async def test_who_opens_at_the_same_time_opens_once(async_hook: WorkflowExecutionsAsyncHook) -> None:
+    """Two who want the client of a fresh hook at once get the same one, so that none is left open."""
+    one, other = await asyncio.gather(async_hook.get_client(), async_hook.get_client())
+    assert one is other
+
+
 async def test_opening_does_not_block_the_loop(
     async_hook: WorkflowExecutionsAsyncHook,
     emulator: Emulator,

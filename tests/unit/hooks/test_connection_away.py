@@ -17,7 +17,7 @@ import pytest
 
 from airflow_provider_workflows.compat import BaseHook
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook
+from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from tests.harness import AdvancingClock, make_trigger, only_event
@@ -100,32 +100,44 @@ def machine(
 def test_who_starts_while_airflow_is_away_waits_for_the_default_connection(
     machine: str, emulator: Emulator, token_server: TokenServer, clock: AdvancingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the machine's account is refused, the default connection is asked for again: it may exist after all."""
+    """The default connection is asked for again, and the machine's account never looks in its place."""
     monkeypatch.delenv(variable(DEFAULT_CONNECTION_ID))
     token_server.tokens = ["the machine's"]
     emulator.settings.token = "the connection's"
 
     def is_back() -> None:
+        assert token_server.asked == []
         monkeypatch.setenv(variable(DEFAULT_CONNECTION_ID), machine)
         token_server.tokens = ["the connection's"]
 
     clock.on_sleep(is_back, number=3)
     assert wait(emulator, clock, 300, DEFAULT_CONNECTION_ID)["status"] == "success"
+    assert {request.status for request in emulator.requests} == {200}
 
 
-def test_a_machine_without_permission_and_connection_is_told_after_a_minute(
+def test_a_connection_that_stays_missing_is_told_after_a_minute(
     machine: str, emulator: Emulator, clock: AdvancingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there really is no connection, the error says what the service refused, and the waiting is not for ever."""
+    """Where there really is no connection, the event says how to make it, and the waiting is not for ever."""
     assert machine
     monkeypatch.delenv(variable(DEFAULT_CONNECTION_ID))
-    emulator.fail("*", "permission_denied", times=None)
     began = clock.time()
     event = wait(emulator, clock, 3000, DEFAULT_CONNECTION_ID)
     assert event["status"] == "error"
-    assert "PERMISSION_DENIED" in json.dumps(event)
-    assert 60 <= clock.time() - began <= 90
-    assert len(emulator.requests) <= 20
+    assert f"airflow connections add {DEFAULT_CONNECTION_ID}" in event["message"]
+    assert 60 <= clock.time() - began <= 130
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("chain", [" ", ",", [""], [" ", ""], (), "\n"])
+def test_a_blank_chain_keeps_the_connections(chain: Any, connect: Connect, emulator: Emulator) -> None:
+    """A template that renders to nothing never drops the account that the connection names."""
+    connect(impersonation_chain="target@p.iam.gserviceaccount.com")
+    assert WorkflowExecutionsHook(impersonation_chain=chain).settings.impersonation_chain == (
+        "target@p.iam.gserviceaccount.com",
+    )
+    settings = asyncio.run(WorkflowExecutionsAsyncHook(impersonation_chain=chain).get_settings())
+    assert settings.impersonation_chain == ("target@p.iam.gserviceaccount.com",)
 
 
 async def test_a_chain_of_accounts_waits_like_one(emulator: Emulator, connect: Connect, clock: AdvancingClock) -> None:

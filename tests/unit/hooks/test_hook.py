@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,16 +12,16 @@ import pytest
 
 from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.exceptions import (
+    CredentialsError,
     ExecutionCancelled,
     ExecutionFailed,
     ExecutionNotFound,
     ExecutionTimeout,
     PermissionDenied,
 )
-from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
+from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock
-from tests.log_lines import LogLine
 from tests.token_server import TOKEN, TokenServer
 
 Connect = Callable[..., None]
@@ -71,7 +72,7 @@ def test_existing_google_connection_works(connect: Connect, hook: WorkflowExecut
 def test_other_connection_type_is_refused(connect: Connect, hook: WorkflowExecutionsHook, emulator: Emulator) -> None:
     """A connection for something else is an error that names it and the types that are taken."""
     connect(conn_type="http")
-    with pytest.raises(ValueError, match=r"google_cloud_workflows_default.*'http'.*google_cloud_platform"):
+    with pytest.raises(ValueError, match=r"google_cloud_default.*'http'.*google_cloud_platform"):
         hook.create_execution("echo")
     assert emulator.requests == []
 
@@ -81,8 +82,8 @@ def test_other_connection_type_is_refused(connect: Connect, hook: WorkflowExecut
 def test_extra_that_is_no_object_is_refused(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An extra that cannot be read is an error that names the connection and does not quote it."""
     connection = json.dumps({"conn_type": "google_cloud_workflows", "extra": extra})
-    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_WORKFLOWS_DEFAULT", connection)
-    with pytest.raises(ValueError, match="google_cloud_workflows_default") as caught:
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", connection)
+    with pytest.raises(ValueError, match="google_cloud_default") as caught:
         WorkflowExecutionsHook().create_execution("echo")
     assert "s3cr3t" not in str(caught.value)
 
@@ -93,24 +94,80 @@ def test_missing_connection_is_an_error(emulator: Emulator) -> None:
         WorkflowExecutionsHook("nowhere").create_execution("echo", "us-central1", "p")
 
 
-def test_default_connection_may_be_missing(
+@pytest.mark.parametrize("conn_id", ["google_cloud_default", "other"])
+def test_a_missing_connection_is_never_somebody_else(
+    conn_id: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Any,
     token_server: TokenServer,
     private_key: str,
     emulator: Emulator,
-    logs: list[LogLine],
 ) -> None:
-    """Without the default connection the machine's own credentials are used, with their project; a log line says so."""
-    monkeypatch.delenv("AIRFLOW_CONN_GOOGLE_CLOUD_WORKFLOWS_DEFAULT", raising=False)
+    """The machine's own account does not stand in for it, not for the default one either; the error says what to do."""
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({**token_server.key(private_key), "project_id": "machine-project"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    wanted = f"airflow connections add {conn_id} --conn-type google_cloud_workflows"
+    with (
+        WorkflowExecutionsHook(conn_id, api_endpoint=emulator.endpoint) as hook,
+        pytest.raises(AirflowNotFoundException, match=wanted),
+    ):
+        hook.create_execution("echo", location="us-central1")
+    with pytest.raises(AirflowNotFoundException, match=wanted):
+        asyncio.run(WorkflowExecutionsAsyncHook(conn_id).get_client())
+    assert emulator.requests == []
+    assert token_server.asked == []
+
+
+def test_a_connection_without_credentials_is_the_machine(
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+    token_server: TokenServer,
+    private_key: str,
+    emulator: Emulator,
+) -> None:
+    """A connection that exists and names no credentials means the machine's own, with their project."""
+    connect(is_anonymous=None, project=None)
     key = tmp_path / "key.json"
     key.write_text(json.dumps({**token_server.key(private_key), "project_id": "machine-project"}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
     emulator.settings.token = TOKEN
-    with WorkflowExecutionsHook(api_endpoint=emulator.endpoint) as hook:
+    with WorkflowExecutionsHook() as hook:
         hook.create_execution("echo", location="us-central1")
     assert "/projects/machine-project/" in emulator.requests[0].path
-    assert any("Application Default Credentials" in line.text for line in logs)
+
+
+def test_late_credentials_are_waited_for(
+    connect: Connect,
+    clock: AdvancingClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+    token_server: TokenServer,
+    private_key: str,
+    emulator: Emulator,
+) -> None:
+    """What provides the machine's credentials may be late at a pod's start: for half a minute it is asked again."""
+    connect(is_anonymous=None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:9")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.delenv("NO_GCE_CHECK", raising=False)
+    began = clock.time()
+    with pytest.raises(CredentialsError, match="Application Default Credentials"):
+        WorkflowExecutionsHook(clock=clock).create_execution("echo")
+    assert 30 <= clock.time() - began <= 40
+    key = tmp_path / "application_default_credentials.json"
+    content = json.dumps(token_server.key(private_key))
+    clock.on_sleep(lambda: key.write_text(content), number=3)
+    emulator.settings.token = TOKEN
+    assert WorkflowExecutionsHook(clock=clock).create_execution("echo")["state"] == "ACTIVE"
+    began = clock.time()
+    key.unlink()
+    works, _ = WorkflowExecutionsHook(clock=clock).test_connection()
+    assert not works
+    assert clock.time() == began
 
 
 @pytest.mark.usefixtures("connection")

@@ -47,7 +47,7 @@ def test_trigger_imports_google_libraries_in_threads_only(emulator: Emulator) ->
     extra = {"api_endpoint": emulator.endpoint, "is_anonymous": True}
     connection = json.dumps({"conn_type": "google_cloud_workflows", "extra": extra})
     root = str(Path(airflow_provider_workflows.__file__).parent.parent)
-    environment = {"PYTHONPATH": root, "AIRFLOW_CONN_GOOGLE_CLOUD_WORKFLOWS_DEFAULT": connection}
+    environment = {"PYTHONPATH": root, "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": connection}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, execution_id],
         env={**os.environ, **environment},

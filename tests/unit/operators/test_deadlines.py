@@ -154,6 +154,24 @@ def test_airflow_2_ends_the_trigger_by_itself(create: Task, emulator: Emulator) 
     assert only_state(emulator) == "CANCELLED"
 
 
+@pytest.mark.parametrize(("ahead", "late"), [(50, True), (70, False)])
+def test_the_triggerers_clock_may_be_a_minute_ahead(
+    create: Task, emulator: Emulator, clock: AdvancingClock, ahead: float, late: bool
+) -> None:
+    """A trigger that saw the deadline pass a little early is believed; one whose clock is wrong is asked again."""
+    run = create(deferrable=True)
+    run.execute()
+    clock.manual.advance(300 - ahead)
+    (execution,) = emulator.executions()
+    event = {"status": "timeout", "state": "ACTIVE", "execution_name": execution["name"], "message": "too late"}
+    if late:
+        with pytest.raises(ExecutionTimeout):
+            run.fire(event)
+    else:
+        assert isinstance(run.fire(event), TaskDeferred)
+    assert only_state(emulator) == ("CANCELLED" if late else "ACTIVE")
+
+
 @deferring
 def test_queued_timeout_cancels_what_never_starts(
     create: Task, emulator: Emulator, clock: AdvancingClock, deferrable: bool

@@ -184,6 +184,21 @@ def test_pauses_grow_and_one_request_goes_ahead() -> None:
     virtual_time.run(scene)
 
 
+def test_a_late_answer_says_nothing_about_the_service_after_the_pause() -> None:
+    """One that was under way before the pause does not let the others follow who wait for the one that goes ahead."""
+
+    async def scene(clock: VirtualClock) -> None:
+        budget = Budget(Limits(), clock)
+        sent: list[float] = []
+        late = asyncio.ensure_future(send(budget, clock, [], seconds=5.0))
+        await refused(budget, clock, [])
+        await asyncio.gather(late, *(send(budget, clock, sent, seconds=10.0) for _ in range(3)))
+        ahead, *others = sent
+        assert min(others) >= ahead + 10
+
+    virtual_time.run(scene)
+
+
 def test_the_pace_recovers_slowly() -> None:
     """After a pause requests follow at half the pace, and at the full pace twenty seconds later."""
 

@@ -130,8 +130,7 @@ def test_who_joins_a_poller_that_breaks_is_served() -> None:
         (newcomer,) = world.emulator.add_executions("echo", 1, "ACTIVE")
         waits = world.start(ids)
         await world.pass_time(15)
-        # What nobody has thought of; the client takes any JSON object for a page.
-        world.emulator.fail("list", status=200, body='{"executions": [null]}', content_type="application/json", times=1)
+        world.mistakes.append(TypeError("what nobody has thought of"))
 
         async def join_at_the_first_error() -> str:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

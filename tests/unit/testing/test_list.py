@@ -89,6 +89,19 @@ def test_exact_last_page_has_no_token(api: Api, emulator: Emulator) -> None:
     assert "nextPageToken" not in api.list("echo", pageSize=10).json()
 
 
+def test_an_ordered_list_ends_without_an_empty_page(v1: Api, emulator: Emulator) -> None:
+    """With an order, too, a page that ends with the last execution has no token; one emptied meanwhile is empty."""
+    wanted = emulator.add_executions("echo", 4)
+    first = v1.list("echo", pageSize=2, orderBy="startTime").json()
+    token = first["nextPageToken"]
+    last = v1.list("echo", pageSize=2, orderBy="startTime", pageToken=token).json()
+    assert sorted(ids(first) + ids(last)) == sorted(wanted)
+    assert "nextPageToken" not in last
+    for execution_id in ids(last):
+        emulator.delete(execution_id)
+    assert v1.list("echo", pageSize=2, orderBy="startTime", pageToken=token).json() == {}
+
+
 def test_new_executions_do_not_shift_pages(api: Api, emulator: Emulator) -> None:
     """An execution created between two pages neither repeats nor hides another."""
     first, second, third = emulator.add_executions("echo", 3)

@@ -153,11 +153,11 @@ def test_plugin_gives_an_emulator_and_a_connection(tmp_path: Path) -> None:
         """
         import json, os, urllib.request
 
-        VARIABLE = "AIRFLOW_CONN_GOOGLE_CLOUD_WORKFLOWS_DEFAULT"
+        VARIABLE = "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"
 
         def test_with(workflows_emulator, workflows_connection):
             connection = json.loads(os.environ[VARIABLE])
-            assert workflows_connection == "google_cloud_workflows_default"
+            assert workflows_connection == "google_cloud_default"
             assert connection["conn_type"] == "google_cloud_workflows"
             extra = connection["extra"]
             assert extra == {"project": "test-project", "location": "us-central1", "is_anonymous": True,

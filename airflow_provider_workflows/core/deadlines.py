@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Decide when a wait is late, given the state that its execution is in; worker, operator and poller ask here.
+
+Deadlines are epoch seconds, because they go along through worker, trigger and resume.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """
+    Hold by when an execution must have ended, and by when it must have left the queue.
+
+    The second counts for an execution that is known to be QUEUED, and for no other: not for one that nobody has
+    looked at yet, and not for one that has started, however late.
+
+    :param deadline: epoch seconds; ``None`` for no limit.
+    :param queued_deadline: epoch seconds; ``None`` for no limit.
+    """
+
+    deadline: float | None = None
+    queued_deadline: float | None = None
+
+    def left(self, state: str | None, now: float) -> float:
+        """Return the seconds that an execution in this state has left: infinite, or not positive when it is late."""
+        ends = (self.deadline, self.queued_deadline if state == "QUEUED" else None)
+        return min((end - now for end in ends if end is not None), default=math.inf)
+
+    def passed(self, state: str | None, now: float) -> bool:
+        """Tell whether an execution in this state is late."""
+        return self.left(state, now) <= 0
+
+    def until_next(self, now: float) -> float:
+        """Return the seconds until a deadline passes, whether or not it will count by then; infinite after the last."""
+        ahead = (end - now for end in (self.deadline, self.queued_deadline) if end is not None and end > now)
+        return min(ahead, default=math.inf)
+
+
+NO_DEADLINES = Deadlines()

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Remember from try to try what a task has created: one small value in Airflow's task state store (3.3 and later).
+
+Written before each request, without an execution, and again with the answer. So a record without an execution says
+that a create was sent and nobody lived to see the answer.
+
+The store outlives versions of this package, and anybody can write to it: what it holds is checked when it is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from airflow_provider_workflows.core.execution import Execution
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.durable.identity import GENERATION, KEY
+
+#: The name of the record in the store.
+RECORD_KEY = "workflow_execution"
+
+
+class Store(Protocol):
+    """Keep small values of a task from try to try: Airflow's task state store."""
+
+    def get(self, key: str) -> Any:
+        """Return the value, ``None`` where there is none."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Write the value down."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """
+    Say which create a try has sent, and what came of it.
+
+    :param execution_id: the execution; ``None`` while the create has no answer.
+    :param key: hash of the task instance with what it creates, as in the execution's label.
+    :param generation: after which clear of the task it was sent.
+    :param since: epoch seconds when the create was sent; waiting counts from here.
+    """
+
+    workflow: WorkflowName
+    execution_id: str | None
+    key: str
+    generation: int
+    since: float
+
+    @classmethod
+    def read(cls, store: Store | None) -> Record | None:
+        """Return the record in a store; ``None`` where there is none, and for anything that is not one."""
+        value = store.get(RECORD_KEY) if store is not None else None
+        try:
+            return cls._checked(value) if isinstance(value, Mapping) else None
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+    @classmethod
+    def _checked(cls, value: Mapping[str, Any]) -> Record:
+        """Make a record of a stored value, or raise whatever a wrong one leads to."""
+        record = cls(
+            workflow=_workflow_named(value["workflow"]),
+            execution_id=value["execution_id"],
+            key=value["key"],
+            generation=value["generation"],
+            since=value["since"],
+        )
+        if not (isinstance(record.key, str) and isinstance(record.generation, int) and math.isfinite(record.since)):
+            raise ValueError("not a record")
+        _ = record.name  # checks the execution's id
+        return record
+
+    def write(self, store: Store | None) -> None:
+        """Write the record down in place of the one before, where there is a store."""
+        if store is None:
+            return
+        value = {
+            "execution_id": self.execution_id,
+            "workflow": str(self.workflow),
+            "key": self.key,
+            "generation": self.generation,
+            "since": self.since,
+        }
+        store.set(RECORD_KEY, value)
+
+    @property
+    def name(self) -> ExecutionName | None:
+        """Return the execution's full name, which may be of another workflow than the task creates now."""
+        return None if self.execution_id is None else self.workflow.execution(self.execution_id)
+
+    @property
+    def unanswered_since(self) -> float | None:
+        """Return when the create was sent, if nobody saw its answer; epoch seconds."""
+        return self.since if self.execution_id is None else None
+
+    def labelled(self, execution: Execution) -> Execution:
+        """Return the recorded execution with the labels to choose by: on v1beta it has none of its own."""
+        labels = {KEY: self.key, GENERATION: str(self.generation)}
+        return {**execution, "labels": {**execution.get("labels", {}), **labels}}
+
+
+def _workflow_named(name: str) -> WorkflowName:
+    """Return the workflow of a resource name; ``ValueError`` or ``TypeError`` for anything else."""
+    _, project, _, location, _, workflow = str(name).split("/")
+    return WorkflowName(project, location, workflow)

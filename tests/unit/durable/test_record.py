@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a try wrote down is used for what it says, and for nothing where it says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_workflows.durable.record import RECORD_KEY
+from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
+from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.unit.durable.conftest import Killed, Setting, ids, kill_in_create, kill_while_waiting, states
+
+STORE = Setting("v1", store=True)
+with_store = pytest.mark.parametrize("setting", [STORE, Setting("v1beta", store=True)], ids=str)
+
+#: A record as it is stored, and what it must not be.
+STORED = {
+    "execution_id": "0a1b",
+    "workflow": "projects/p/locations/l/workflows/sleep",
+    "key": "00ff",
+    "generation": 0,
+    "since": 1.0,
+}
+MALFORMED = [
+    pytest.param("0a1b", id="text"),
+    pytest.param(["execution_id"], id="list"),
+    pytest.param({"execution_id": "0a1b"}, id="of-somebody-else"),
+    *(
+        pytest.param({key: STORED[key] for key in STORED if key != left_out}, id=f"no-{left_out}")
+        for left_out in STORED
+    ),
+    *(
+        pytest.param({**STORED, key: value}, id=f"{key}-{value!r:.12}")
+        for key, value in [
+            ("execution_id", "a/b"),
+            ("execution_id", 7),
+            ("workflow", "sleep"),
+            ("workflow", None),
+            ("workflow", "projects/p/locations/l/workflows/a b"),
+            ("key", None),
+            ("generation", "0"),
+            ("since", None),
+            ("since", "now"),
+            ("since", 10**400),
+        ]
+    ),
+]
+
+
+def store_of(run: TaskRun) -> StateStore:
+    """Return the task state store of a task that has one."""
+    assert run.state_store is not None
+    return run.state_store
+
+
+def another_workflow(begin: Callable[..., TaskRun], setting: Setting, run: TaskRun, **arguments: Any) -> TaskRun:
+    """Begin the next try of a task whose DAG file meanwhile names another workflow."""
+    other = begin(setting, workflow_id="echo", argument="other", **arguments)
+    other.state_store, other._max_tries, other.try_number = run.state_store, run._max_tries, run.try_number
+    return other.retry()
+
+
+@with_store
+def test_the_recorded_execution_of_another_workflow_is_cancelled(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, setting: Setting
+) -> None:
+    """When the task creates another workflow now, what an earlier try left going is stopped where it is."""
+    run = begin(setting)
+    kill_while_waiting(run, clock)
+    assert another_workflow(begin, setting, run).run()["state"] == "SUCCEEDED"
+    assert [each["state"] for each in emulator.executions("sleep")] == ["CANCELLED"]
+    assert [each["state"] for each in emulator.executions("echo")] == ["SUCCEEDED"]
+
+
+def test_what_the_record_and_the_labels_name_is_cancelled_once(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A recorded execution that is found by its labels, too, is one execution."""
+    run = begin(STORE)
+    kill_while_waiting(run, clock)
+    run.clear().run()
+    assert states(emulator) == ["CANCELLED", "SUCCEEDED"]
+    assert emulator.count("cancel") == 1
+
+
+def test_a_kill_while_looking_back_cancels_the_recorded_execution_of_another_workflow(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A retry that is killed before it has stopped the recorded execution stops it by its own name."""
+    run = begin(STORE)
+    kill_while_waiting(run, clock)
+    other = another_workflow(begin, STORE, run)
+
+    def kill() -> None:
+        clock.forget()
+        other.kill()
+        raise Killed
+
+    emulator.fail("list", "unavailable")
+    clock.on_sleep(kill)
+    with pytest.raises(Killed):
+        other.execute()
+    assert states(emulator) == ["CANCELLED"]
+
+
+def test_waiting_counts_from_the_execution_that_is_attached_to(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """An execution that the record does not name has its whole time, not what the recorded one left of it."""
+    run = begin(STORE, execution_timeout=timedelta(seconds=90))
+    kill_while_waiting(run, clock)
+    recorded = store_of(run).get(RECORD_KEY)
+    emulator.set_state(ids(emulator)[0], "FAILED")
+    clock.manual.advance(60)
+    kill_while_waiting(run.retry(), clock)
+    store_of(run).set(RECORD_KEY, recorded)
+    assert run.retry().run()["state"] == "SUCCEEDED"
+    assert states(emulator) == ["FAILED", "SUCCEEDED"]
+
+
+def test_the_record_is_stored_as_it_always_was(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A task that waits while this package is upgraded or downgraded finds its record."""
+    began = clock.time()
+    run = begin(STORE)
+    kill_in_create(run, emulator, clock)
+    sent = store_of(run).get(RECORD_KEY)
+    labels = emulator.executions()[0]["labels"]
+    assert sent == {
+        "execution_id": None,
+        "workflow": f"projects/{DEFAULT_PROJECT}/locations/{DEFAULT_LOCATION}/workflows/sleep",
+        "key": labels["airflow-key"],
+        "generation": 0,
+        "since": began,
+    }
+    run.retry().run()
+    assert store_of(run).get(RECORD_KEY).keys() == sent.keys()
+    assert store_of(run).get(RECORD_KEY)["execution_id"] == ids(emulator)[0]
+
+
+def test_a_record_makes_a_first_try_look_back(begin: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """A record that names an execution which is gone still says that there were earlier tries."""
+    run = begin(STORE)
+    store_of(run).set(RECORD_KEY, STORED)
+    assert run.run()["state"] == "SUCCEEDED"
+    assert emulator.count("list") > 0
+
+
+@with_store
+@pytest.mark.parametrize("value", MALFORMED)
+def test_a_malformed_record_counts_as_none(
+    begin: Callable[..., TaskRun], emulator: Emulator, setting: Setting, value: Any
+) -> None:
+    """Whatever is stored under the record's name, a first try creates and overwrites it."""
+    run = begin(setting)
+    store_of(run).set(RECORD_KEY, value)
+    assert run.run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+    assert emulator.count("list") == 0
+    assert store_of(run).get(RECORD_KEY)["execution_id"] == ids(emulator)[0]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which executions a task finds by their labels, how far back, and which of several it goes on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_workflows.testing import Emulator
+from tests.harness import AdvancingClock, TaskRun
+from tests.unit.durable.conftest import Killed, Setting, ids, kill_while_waiting, states
+
+#: Only labels tell.
+LABELS = Setting("v1", store=False)
+#: Still going when ``LATER`` has passed.
+LONG = {"argument": {"seconds": 900, "result": "done"}, "poll_interval": 60}
+#: Well over the margin for clocks that differ.
+LATER = 600.0
+
+
+def test_executions_from_before_a_deleted_run_are_not_attached_to(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A DAG run that was deleted and made again with the same id does not take the old one's result."""
+    deleted = begin(LABELS)
+    deleted.dag_run_start = clock.now()
+    deleted.run()
+    clock.manual.advance(LATER)
+    run = begin(LABELS)
+    run.dag_run_start = clock.now()
+    kill_while_waiting(run, clock)
+    emulator.set_state(ids(emulator)[1], "FAILED")
+    assert run.retry().run()["name"].endswith(ids(emulator)[2])
+    assert states(emulator) == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+
+
+def test_what_a_deleted_run_left_going_is_cancelled(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A DAG run that was deleted and made again with the same id does not wait for what the old one left going."""
+    deleted = begin(LABELS, **LONG)
+    deleted.dag_run_start = clock.now()
+    kill_while_waiting(deleted, clock)
+    clock.manual.advance(LATER)
+    run = begin(LABELS, **LONG)
+    run.dag_run_start = clock.now()
+    kill_while_waiting(run, clock)
+    emulator.set_state(ids(emulator)[1], "FAILED")
+    run.retry().run()
+    assert states(emulator) == ["CANCELLED", "FAILED", "SUCCEEDED"]
+
+
+def test_a_cleared_finished_run_finds_what_is_older_without_a_filter(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Clearing a finished run moves its beginning, and what it left going before that is stopped all the same."""
+    emulator.settings.label_filter = "refuse"
+    run = begin(LABELS, **LONG)
+    run.dag_run_start = clock.now()
+    kill_while_waiting(run, clock)
+    clock.manual.advance(LATER)
+    run.dag_run_start = clock.now()
+    run.clear().run()
+    assert states(emulator) == ["CANCELLED", "SUCCEEDED"]
+
+
+def test_a_kill_while_a_cleared_try_looks_back_without_a_filter(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A try that is killed while it looks back looks as far back as it would have done itself."""
+    emulator.settings.label_filter = "refuse"
+    run = begin(LABELS, **LONG)
+    run.dag_run_start = clock.now()
+    kill_while_waiting(run, clock)
+    clock.manual.advance(LATER)
+    run.dag_run_start = clock.now()
+    run.clear()
+
+    def kill() -> None:
+        clock.forget()
+        run.kill()
+        raise Killed
+
+    emulator.fail("list", "unavailable")
+    clock.on_sleep(kill)
+    with pytest.raises(Killed):
+        run.execute()
+    assert states(emulator) == ["CANCELLED"]
+
+
+def test_a_lost_create_is_looked_for_back_to_its_try_only(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Without a filter a look for this try's own create ends at the first execution that is older than the try."""
+    emulator.settings.label_filter = "refuse"
+    emulator.add_executions("sleep", 250, start=clock.time() - LATER)
+    emulator.fail("create", "drop_after")
+    assert begin(LABELS).run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+    assert emulator.count("list") == 2  # the refused one, and one page
+
+
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+def test_of_two_that_are_going_the_newest_is_attached_to(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, cancel_on_kill: bool
+) -> None:
+    """Where two executions of the same create are going, the task waits for the newer one."""
+    kill_while_waiting(begin(LABELS, cancel_on_kill=cancel_on_kill), clock)
+    run = begin(LABELS, cancel_on_kill=cancel_on_kill)
+    kill_while_waiting(run, clock)
+    assert run.retry().run()["name"].endswith(ids(emulator)[1])
+    assert states(emulator) == ["CANCELLED" if cancel_on_kill else "SUCCEEDED", "SUCCEEDED"]
