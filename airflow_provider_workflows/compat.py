@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-# Type checkers go by the first place of each name; what they say of the others, in an Airflow where they are old, is
-# of no use.
-# mypy: disable-error-code="assignment, attr-defined, no-redef"
 """
 Import from Airflow what has another home in some release from 2.11 on, from wherever the installed one keeps it.
 
-Each name is taken from the newest place that has it, which is the one that does not warn; no version is compared.
-What has one home in all releases, ``airflow.triggers.base`` for example, is imported from there and not here.
+Each name is taken from the first of its homes that has it, the newest, which does not warn; no version is compared.
+Nothing is imported before it is asked for: DAG files need a few of these, and a hook others. What has one home in
+all releases, ``airflow.triggers.base`` for example, is imported from there and not from here.
 """
 
 from __future__ import annotations
 
-try:
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
     from airflow.sdk import (
+        BaseHook,
         BaseOperator,
         BaseOperatorLink,
         BaseSensorOperator,
@@ -21,22 +24,6 @@ try:
         PokeReturnValue,
         XComArg,
     )
-    from airflow.sdk.execution_time.xcom import XCom
-except ImportError:  # 2.11
-    from airflow.models.baseoperator import BaseOperator
-    from airflow.models.baseoperatorlink import BaseOperatorLink
-    from airflow.models.connection import Connection
-    from airflow.models.xcom import XCom
-    from airflow.models.xcom_arg import XComArg
-    from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
-    from airflow.utils.context import Context
-
-try:
-    from airflow.sdk import BaseHook
-except ImportError:  # 2.11 and 3.0
-    from airflow.hooks.base import BaseHook
-
-try:
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -47,21 +34,35 @@ try:
         AirflowTaskTimeout,
         TaskDeferred,
     )
+    from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.types import TaskInstanceKey
-except ImportError:  # 2.11 to 3.1
-    from airflow.configuration import conf
-    from airflow.exceptions import (
-        AirflowException,
-        AirflowFailException,
-        AirflowNotFoundException,
-        AirflowSensorTimeout,
-        AirflowSkipException,
-        AirflowTaskTimeout,
-        TaskDeferred,
-    )
-    from airflow.models.taskinstancekey import TaskInstanceKey
+
+_EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
+#: The homes of each name, the newest first: 3.0 is the first with ``airflow.sdk``, which had no hook yet; its
+#: exceptions, configuration and keys came with 3.2.
+HOMES: Mapping[str, tuple[str, ...]] = {
+    "AirflowException": _EXCEPTIONS,
+    "AirflowFailException": _EXCEPTIONS,
+    "AirflowNotFoundException": _EXCEPTIONS,
+    "AirflowSensorTimeout": _EXCEPTIONS,
+    "AirflowSkipException": _EXCEPTIONS,
+    "AirflowTaskTimeout": _EXCEPTIONS,
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
+    "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
+    "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
+    "Connection": ("airflow.sdk", "airflow.models.connection"),
+    "Context": ("airflow.sdk", "airflow.utils.context"),
+    "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
+    "TaskDeferred": _EXCEPTIONS,
+    "TaskInstanceKey": ("airflow.sdk.types", "airflow.models.taskinstancekey"),
+    "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
+    "XComArg": ("airflow.sdk", "airflow.models.xcom_arg"),
+    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+}
 
 __all__ = [
+    "HOMES",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
@@ -84,6 +85,20 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    """Find one of the names above; the interpreter asks here once, the first time that it is imported."""
+    failed: Exception | None = None
+    for home in HOMES.get(name, ()):
+        try:
+            value = getattr(import_module(home), name)
+        except (ImportError, AttributeError) as exc:
+            failed = exc
+            continue
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from failed
+
+
 async def get_connection_async(conn_id: str) -> Connection:
     """
     Read a connection without blocking the event loop.
@@ -92,6 +107,8 @@ async def get_connection_async(conn_id: str) -> Connection:
     blocking call, which fails while another task of the loop waits for an answer; ``aextra_dejson`` came with the
     repair. Where it is missing the connection is read in a thread.
     """
+    from airflow_provider_workflows.compat import BaseHook, Connection
+
     if hasattr(Connection, "aextra_dejson"):
         return await BaseHook.aget_connection(conn_id)
     from asgiref.sync import sync_to_async
