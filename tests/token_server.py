@@ -12,6 +12,7 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
+import google.auth.credentials
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -150,8 +151,12 @@ def make_private_key() -> str:
 def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch, server: TokenServer) -> None:
     """Let google-auth ask this server for impersonation, repeat at once, and look nothing up on the internet."""
     monkeypatch.setattr("google.auth.iam._IAM_ENDPOINT", f"{server.url}/iam/{{}}:generateAccessToken")
-    monkeypatch.setattr(
-        "google.auth.credentials.CredentialsWithRegionalAccessBoundary._is_regional_access_boundary_lookup_required",
-        lambda _: False,
-    )
+    look_up_no_regions(monkeypatch)
     monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
+
+
+def look_up_no_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep google-auth from looking up the account's allowed locations on the internet, which new versions do."""
+    cls = getattr(google.auth.credentials, "CredentialsWithRegionalAccessBoundary", None)
+    if cls is not None:
+        monkeypatch.setattr(cls, "_is_regional_access_boundary_lookup_required", lambda _: False)

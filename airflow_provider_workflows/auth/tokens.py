@@ -81,6 +81,7 @@ class Tokens:
         if state is TokenState.INVALID:
             await self._wait(url, within)
         elif state is TokenState.STALE and self._loop.time() >= self._renew_from:
+            self._renew_from = self._loop.time() + RENEW_AGAIN
             self._begin(url)
         self._credentials.apply(added)  # type: ignore[no-untyped-call]
         if self._usage:
@@ -112,7 +113,6 @@ class Tokens:
     def _begin(self, url: str) -> asyncio.Future[str]:
         """Return the fetch that is under way, or a new one."""
         if self._fetch is None or self._fetch.done():
-            self._renew_from = self._loop.time() + RENEW_AGAIN
             self._fetch = self._loop.run_in_executor(None, self._refresh, url)
             self._fetch.add_done_callback(self._is_done)
         return self._fetch

@@ -32,6 +32,7 @@ from airflow_provider_workflows.auth.sessions import make_async_session, make_se
 from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
+from tests.token_server import look_up_no_regions
 
 SECRET = "s3cr3t-material"
 ACCOUNT = "runner@key-project.iam.gserviceaccount.com"
@@ -177,11 +178,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    # google-auth looks up the account's allowed locations in the background, on the internet.
-    monkeypatch.setattr(
-        "google.auth.credentials.CredentialsWithRegionalAccessBoundary._is_regional_access_boundary_lookup_required",
-        lambda self: False,
-    )
+    look_up_no_regions(monkeypatch)
 
 
 def write(path: Path, content: Any) -> str:

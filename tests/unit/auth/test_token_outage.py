@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google.auth.compute_engine import _metadata
 from google.auth.exceptions import OAuthError, RefreshError, TransportError
 
 from airflow_provider_workflows.auth.credentials import load_credentials
@@ -35,8 +36,14 @@ def machine(token_server: TokenServer, monkeypatch: pytest.MonkeyPatch, tmp_path
     """Give this machine the token server as its metadata server, and no other credentials."""
     host = token_server.url.removeprefix("http://")
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", host)
-    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
+    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False, raising=False)
     monkeypatch.setenv("GCE_METADATA_IP", host)
+    # Old versions of google-auth make URLs of it when they are imported.
+    if root := getattr(_metadata, "_METADATA_ROOT", None):
+        there = f"{token_server.url}/computeMetadata/v1/"
+        defaults = tuple(there if each == root else each for each in _metadata.get.__defaults__ or ())
+        monkeypatch.setattr(_metadata.get, "__defaults__", defaults)
+        monkeypatch.setattr(_metadata, "_METADATA_IP_ROOT", token_server.url)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "NO_GCE_CHECK"):
         monkeypatch.delenv(name, raising=False)
@@ -181,6 +188,7 @@ def test_what_may_pass_is_told_by_the_answer(error: Exception, transient: bool) 
 def test_no_metadata_server_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Credentials that only a metadata server could give may come later; a file that cannot be read stays wrong."""
     monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:9")
+    monkeypatch.setattr(_metadata, "_METADATA_IP_ROOT", "http://127.0.0.1:9", raising=False)
     with pytest.raises(CredentialsError) as caught:
         load_credentials(ConnectionSettings())
     assert caught.value.may_pass
