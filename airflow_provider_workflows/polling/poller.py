@@ -48,7 +48,7 @@ from airflow_provider_workflows.polling.gets import GETS_AT_A_TIME, Gets
 from airflow_provider_workflows.polling.lists import Lists
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import create_detached_task
-from airflow_provider_workflows.polling.rests import Rest
+from airflow_provider_workflows.polling.rests import Outage, Rest
 from airflow_provider_workflows.polling.source import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling.waiter import Waiter
 from airflow_provider_workflows.polling.watch import Watch
@@ -86,6 +86,7 @@ class Poller:
         self._alarm = Alarm(clock)
         self._watches = watches = Watches()
         self._openings = Rest()
+        self._closed = Outage()
         self._lists = Lists(workflow, watches, self._source, self._budget, clock)
         self._gets = Gets(watches, self._source, self._budget, clock, self._alarm)
         self._task: asyncio.Task[None] | None = None
@@ -214,8 +215,11 @@ class Poller:
             pause = self._openings.failed(exc, self._clock.monotonic())
             text = "Could not open a client for %s and will try again in %.0f s: %s"
             log.warning(text, self.workflow, pause, exc)
+            if lasted := self._closed.failed(self._clock.monotonic()):
+                await self._watches.warn_in_slices(exc, pause, lasted)
             return None
         self._openings.went_well()
+        self._closed.is_over()
         return opened
 
     def _budget(self, opened: OpenedClient) -> Budget:

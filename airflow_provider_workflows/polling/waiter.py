@@ -106,9 +106,14 @@ class Waiter:
         if not self.future.done():
             self._context.run(self._log.info, "%s is at %s.", self._name, steps)
 
-    def warn(self, error: Exception, pause: float) -> None:
-        """Log that a look failed and will be repeated."""
-        if not self.future.done():
+    def warn(self, error: Exception, pause: float, lasted: float) -> None:
+        """Log that a look failed and will be repeated, and for how many seconds none has gone well."""
+        if self.future.done():
+            return
+        if lasted:
+            text = "Nobody could look at %s for %s; asking again in %.0f s: %s"
+            self._context.run(self._log.warning, text, self._name, _span(lasted), pause, error)
+        else:
             text = "A look at %s failed and will be repeated in %.0f s: %s"
             self._context.run(self._log.warning, text, self._name, pause, error)
 
@@ -133,6 +138,14 @@ class Waiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _span(seconds: float) -> str:
+    """Say a span of time in the unit that people would take."""
+    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def _copied(error: Exception) -> Exception:

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_workflows.core.execution import current_steps
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.polling.plan import NOT_LISTED, is_nearly_due, next_due, search_again
+from airflow_provider_workflows.polling.rests import Outage
 from airflow_provider_workflows.polling.waiter import Waiter
 
 
@@ -28,6 +29,7 @@ class Watch:
     __slots__ = (
         "_failed_searches",
         "_forget_at",
+        "_outage",
         "_place",
         "_steps",
         "busy",
@@ -55,6 +57,7 @@ class Watch:
         self._failed_searches = 0
         self._forget_at: float | None = None
         self._steps = ""
+        self._outage: Outage | None = None
 
     def is_nearly_due(self, now: float) -> bool:
         """Tell whether to look now if anything is looked at."""
@@ -81,7 +84,7 @@ class Watch:
     def saw(self, execution: Mapping[str, Any], now: float, jitter: float) -> None:
         """Take note of a look that went well."""
         state = execution.get("state")
-        self.looked, self.failures = now, 0
+        self.looked, self.failures, self._outage = now, 0, None
         self.interval = min((waiter.interval for waiter in self.waiters), default=self.interval)
         self.due = next_due(now, self.interval, jitter)
         if state != self.state:
@@ -94,12 +97,17 @@ class Watch:
             self._saw_steps(execution)
 
     def looked_in_vain(self, error: Exception, now: float, pause: float) -> None:
-        """Take note of a look that failed and will be repeated; the first in a row is news to those who wait."""
+        """Take note of a look that failed and will be repeated, and tell those who wait when that is news."""
         self.failures += 1
         self.due = now + pause
-        if self.failures == 1:
-            for waiter in self.waiters:
-                waiter.warn(error, pause)
+        self._outage = self._outage or Outage()
+        if (lasted := self._outage.failed(now)) is not None:
+            self.warn(error, pause, lasted)
+
+    def warn(self, error: Exception, pause: float, lasted: float) -> None:
+        """Tell those who wait that nobody can look, and for how long that has been so."""
+        for waiter in self.waiters:
+            waiter.warn(error, pause, lasted)
 
     def _saw_steps(self, execution: Mapping[str, Any]) -> None:
         steps = " > ".join(f"step {step} of {routine}" for routine, step in current_steps(execution))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from airflow_provider_workflows.core.execution import Execution, execution_id_of
 from airflow_provider_workflows.core.names import ExecutionName
@@ -74,8 +74,15 @@ class Watches:
 
     async def fail_in_slices(self, error: Exception) -> None:
         """End all waits of this moment with an error."""
+        await self._in_slices(lambda watch: watch.fail(error))
+
+    async def warn_in_slices(self, error: Exception, pause: float, lasted: float) -> None:
+        """Tell all who wait that nobody can look, and for how long that has been so."""
+        await self._in_slices(lambda watch: watch.warn(error, pause, lasted))
+
+    async def _in_slices(self, tell: Callable[[Watch], None]) -> None:
         for index, watch in enumerate(list(self._by_id.values())):
-            watch.fail(error)
+            tell(watch)
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)  # let those who waited leave before anybody looks again
