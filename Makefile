@@ -8,6 +8,8 @@
 #   SEED=7              `make chaos` breaks things in this order (default: a new one each time, printed)
 #   EXECUTIONS=200      how many `make chaos` starts
 #   PARTS=waiting,calls what `make bench` measures (default: all parts)
+#   RELEASES="3.1.8 3.4" what `make test-releases` tests, commas do as well (default: all that it knows, and
+#                       `oldest`, the lowest version of everything)
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
 SHELL := /bin/bash
@@ -21,8 +23,10 @@ VBENCH := .venv-bench
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
+# What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
+DIRECT := aiohttp|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench test test-airflow2 lint format wheel wheel-smoke constraints clean
+.PHONY: help demo chaos bench test test-airflow2 test-releases lint format wheel wheel-smoke constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +65,10 @@ endif
 test-airflow2: $(V2)/$(STAMP) ## run the tests on Airflow 2.11
 	$(V2)/bin/python -m pytest $(ARGS)
 
+comma := ,
+test-releases: $(V3)/$(STAMP) ## test on each Airflow release with what it pins (RELEASES=...); writes docs/releases.md
+	@$(V3)/bin/python scripts/test_releases.py --uv $(V3)/bin/uv --arguments "$(ARGS)" $(subst $(comma), ,$(RELEASES))
+
 lint: $(V3)/$(STAMP) ## check style (ruff) and types (mypy, strict)
 	$(V3)/bin/ruff check .
 	$(V3)/bin/ruff format --check .
@@ -79,14 +87,17 @@ wheel-smoke: wheel ## install the built wheel into a fresh environment and run t
 	@scripts/environment.sh $(VWHEEL) constraints/airflow3.txt 3.13 dist/*.whl apache-airflow pytest pytest-asyncio
 	scripts/wheel_smoke.sh $(VWHEEL)
 
-constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.txt
+constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.txt, the lowest into oldest.txt
 	for airflow in airflow3 airflow2; do \
 	    $(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	        --extra dev pyproject.toml constraints/$$airflow.in --output-file constraints/$$airflow.txt || exit 1; \
 	done
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
 	    pyproject.toml constraints/bench.in --output-file constraints/bench.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.10 --no-annotate \
+	    --no-header --constraint <(grep -vE '^($(DIRECT))==' constraints/releases/2.11.0.txt) \
+	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
