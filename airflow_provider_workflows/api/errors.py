@@ -27,7 +27,7 @@ from airflow_provider_workflows.exceptions import (
 
 _MAX_MESSAGE = 500
 #: Answers by which somebody in between says that the request went no further: "go elsewhere", "log in to me first".
-_NOT_FORWARDED = frozenset({*range(300, 400), 407, 511})
+_NOT_FORWARDED = frozenset({301, 302, 307, 308, 407, 511})
 #: How Google says that a rate limit was met, which some of its front ends do with a 403.
 _RATE_LIMITED = frozenset({"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")

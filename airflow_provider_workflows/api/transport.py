@@ -63,16 +63,22 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
     :raises WorkflowsApiError: where no answer came; ``AmbiguousCreate`` where a create may have been taken.
     :raises CredentialsError: where the credentials could not be refreshed.
     """
-    with _mapped(outgoing, evidence_of(session)):
-        response = session.request(  # type: ignore[no-untyped-call]
-            outgoing.method,
-            outgoing.url,
-            data=outgoing.body,
-            headers=dict(outgoing.headers),
-            timeout=timeout,
-            allow_redirects=False,
-        )
-        return Answer(response.status_code, response.headers, response.content)
+    evidence = evidence_of(session)
+    interrupted = evidence.sent
+    try:
+        with _mapped(outgoing, evidence):
+            response = session.request(  # type: ignore[no-untyped-call]
+                outgoing.method,
+                outgoing.url,
+                data=outgoing.body,
+                headers=dict(outgoing.headers),
+                timeout=timeout,
+                allow_redirects=False,
+            )
+            return Answer(response.status_code, response.headers, response.content)
+    finally:
+        # A signal's handler may send within a request that it has interrupted, and goes back into that.
+        evidence.sent = interrupted
 
 
 async def send_async(
@@ -123,7 +129,10 @@ def _map(outgoing: Outgoing, exc: Exception, *, sent: bool) -> Exception | None:
     # Only google-auth decodes JSON here: the answer with a token. Its errors are about tokens only.
     if isinstance(exc, (GoogleAuthError, JSONDecodeError)):
         return _no_token(outgoing, exc)
-    kinds = (requests_errors.RequestException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
+    kinds: tuple[type[Exception], ...] = (requests_errors.RequestException, aiohttp.ClientError)
+    kinds += (asyncio.TimeoutError, OSError)
+    if sent:
+        kinds += (ValueError,)  # requests reads the address that a redirect names, also where it is not followed
     return _no_answer(outgoing, exc, sent=sent) if isinstance(exc, kinds) else None
 
 

@@ -35,12 +35,8 @@ def evidence_of(session: object) -> Evidence:
     return found if isinstance(found, Evidence) else Evidence(sent=True)
 
 
-def watched_adapter(evidence: Evidence, **options: Any) -> HTTPAdapter:
-    """
-    Return an adapter for a requests session that notes in ``evidence`` when a request is written.
-
-    :param options: of ``HTTPAdapter``.
-    """
+def watched_adapter(evidence: Evidence) -> type[HTTPAdapter]:
+    """Return the class of an adapter for a requests session that notes in ``evidence`` when a request is written."""
     from requests.adapters import HTTPAdapter
 
     class WatchedAdapter(HTTPAdapter):
@@ -53,7 +49,7 @@ def watched_adapter(evidence: Evidence, **options: Any) -> HTTPAdapter:
             _watch(manager, evidence)
             return manager
 
-    return WatchedAdapter(**options)
+    return WatchedAdapter
 
 
 def _watch(manager: Any, evidence: Evidence) -> None:

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
-from airflow_provider_workflows.api.looking import timed_out
+from airflow_provider_workflows.api.looking import is_passing, timed_out
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
-from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
 from airflow_provider_workflows.polling.loop_log import LoopLog
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_workflows.api.client import AsyncWorkflowsClient
     from airflow_provider_workflows.auth.credentials import Resolved
+    from airflow_provider_workflows.auth.network import Authorities
     from airflow_provider_workflows.compat import Connection
     from airflow_provider_workflows.polling.budget import Limits
     from airflow_provider_workflows.polling.shared import shared_poller
@@ -135,13 +136,15 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
     async def _open(self) -> None:
         settings = await self.get_settings()
-        api, resolved = await asyncio.to_thread(_load, settings)
+        api, resolved, authorities = await asyncio.to_thread(_load, settings)
         # Imported by now; imports on the event loop would block it for some tenths of a second.
         from airflow_provider_workflows.api.client import AsyncWorkflowsClient
-        from airflow_provider_workflows.auth.sessions import make_async_session
+        from airflow_provider_workflows.auth.async_session import make_async_session
 
         self._resolved = resolved
-        self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
+        self._session = make_async_session(
+            resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS, authorities=authorities
+        )
         self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
 
     async def workflow(
@@ -243,11 +246,28 @@ class WorkflowExecutionsAsyncHook(HookBase):
                     deadline=None if timeout is None else self.clock.time() + timeout,
                 )
             except asyncio.TimeoutError:
-                raise timed_out(name, None) from None
+                return await self._last_look(name, success_states, failure_states)
         ended = await (await self.get_client()).get(name)
         if classify(ended.get("state"), success_states, failure_states) is Verdict.FAILED:
             raise execution_error(ended, name)
         return ended
+
+    async def _last_look(
+        self, name: ExecutionName, success_states: Collection[str], failure_states: Collection[str]
+    ) -> Execution:
+        """Take the result of an execution that ended at the last moment."""
+        seen: Execution = {}
+        try:
+            seen = await (await self.get_client()).without_retries().get(name)
+        except WorkflowsApiError as exc:
+            if not is_passing(exc, 0.0):
+                raise
+        verdict = classify(seen.get("state"), success_states, failure_states)
+        if verdict is Verdict.WAITING:
+            raise timed_out(name, seen.get("state"))
+        if verdict is Verdict.FAILED:
+            raise execution_error(seen, name)
+        return seen
 
     async def test_connection(self) -> tuple[bool, str]:
         """Try the connection; see :meth:`WorkflowExecutionsHook.test_connection`."""
@@ -278,14 +298,14 @@ class WorkflowExecutionsAsyncHook(HookBase):
         await self.close()
 
 
-def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
-    """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
+def _load(settings: ConnectionSettings) -> tuple[Any, Resolved, Authorities]:
+    """Do the slow part of opening: imports, certificates, the API's document, key files, the metadata server."""
     from airflow_provider_workflows.api.requests import ExecutionsApi
+    from airflow_provider_workflows.auth.async_session import prepare_async_session
     from airflow_provider_workflows.auth.credentials import load_credentials
-    from airflow_provider_workflows.auth.sessions import import_async_session
 
-    import_async_session()
-    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
+    authorities = prepare_async_session()
+    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings), authorities
 
 
 async def read_connection(arguments: ConnectionArguments) -> Connection:

@@ -105,7 +105,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         """Create the execution, or find the one of an earlier try, and wait for it if asked to."""
         queued_timeout = self._checked_waiting()
         created = self._create(context)
-        name = self._name = self.name_of(created.execution)
+        name = self.name_of(created.execution)
         self.announce(context, name)
         if not created.attached:
             self.log.info("Created %s.", name)
@@ -160,6 +160,13 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
                 raise
             raise AirflowFailException(str(exc)) from exc
         return created
+
+    def announce(self, context: Context, name: ExecutionName) -> None:
+        """Store the XComs; from here on a kill cancels this execution, also where a deferred task resumes."""
+        self._name = name
+        if self.durable:
+            self._store = context.get("task_state_store")
+        super().announce(context, name)
 
     def on_kill(self) -> None:
         """

@@ -158,7 +158,7 @@ def test_permission_is_that_of_the_operation(
 
 PAGE: dict[str, Any] = {"body": "<html><b>Please log in</b>, token=abc", "content_type": "text/html; charset=utf-8"}
 # Not 401: it makes google-auth renew the token, with what that ends with.
-BETWEEN = [302, 307, 400, 403, 404, 407, 409, 410, 429, 451, 500, 501, 502, 503, 511]
+BETWEEN = [302, 303, 304, 307, 400, 403, 404, 407, 409, 410, 429, 451, 500, 501, 502, 503, 511]
 
 
 @pytest.mark.usefixtures("versioned_connection")

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_workflows.api.transport import send
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsError
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
@@ -141,3 +143,25 @@ def test_a_connection_that_was_idle_too_long(create: Create, emulator: Emulator)
     with pytest.raises(AmbiguousCreate):
         create()
     assert emulator.counts()["create"] == 1
+
+
+def test_a_request_within_an_interrupted_one(emulator: Emulator, connect: Connect) -> None:
+    """A signal's handler sends while a create waits for its answer: what is known of the create stays as it was."""
+    connect()
+    hook = WorkflowExecutionsHook(clock=AdvancingClock())
+    session = hook._open_session()
+    outgoing = hook.client.api.create(hook.workflow("echo"), {}).outgoing
+    session.evidence.sent = True  # the create is under way
+    unreachable = replace(outgoing, operation="get", method="GET", url="http://127.0.0.1:1/", body=None)
+    with pytest.raises(WorkflowsError):
+        send(session, unreachable, 5.0)
+    assert session.evidence.sent
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("location", ["http://[::bad", "http://localhost/\xff"])
+def test_a_redirect_to_an_address_that_is_none(location: str, create: Create, emulator: Emulator) -> None:
+    """Redirects are not followed, and what they name is nobody's business."""
+    emulator.fail("create", status=302, headers={"Location": location}, times=None)
+    with pytest.raises(WorkflowsError):
+        create()
