@@ -9,12 +9,21 @@ more: the service has answered without executing anything. Whoever counts reques
 from __future__ import annotations
 
 import asyncio
+import functools
+import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_workflows import __version__
+from airflow_provider_workflows.auth.network import (
+    Authorities,
+    Proxy,
+    make_context,
+    proxy_for,
+    read_authorities,
+)
 from airflow_provider_workflows.auth.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -24,26 +33,45 @@ if TYPE_CHECKING:
 USER_AGENT = f"airflow-provider-workflows/{__version__}"
 
 
-def import_async_session() -> None:
-    """Import what :func:`make_async_session` and its first request need, which takes too long on an event loop."""
+def prepare_async_session() -> Authorities:
+    """
+    Do what takes too long on an event loop: imports, and reading the certificates of the authorities.
+
+    :raises WorkflowsApiError: where the environment names certificates that cannot be used.
+    """
     import aiohttp  # noqa: F401
     import google.auth.transport.requests  # noqa: F401
 
+    with suppress(ImportError):
+        import aiohttp_socks  # noqa: F401
+    authorities = read_authorities()
+    make_context(authorities)
+    return authorities
 
-def make_async_session(credentials: Credentials, *, timeout: float, limit: int) -> AsyncSession:
+
+def make_async_session(
+    credentials: Credentials, *, timeout: float, limit: int, authorities: Authorities | None = None
+) -> AsyncSession:
     """
     Return a session for the running event loop that adds the token, renews it and sends once more after a 401.
 
     Nothing else is sent twice here: answers that ask for a repeat (429, 5xx) are handed back, and a dropped connection
-    is an error for a read, too, so that whoever counts requests counts them all. Proxies are the environment's. Await
-    ``close()`` to release its connections.
+    is an error for a read, too, so that whoever counts requests counts them all. Await ``close()`` to release its
+    connections.
 
     :param credentials: google-auth's ordinary ones, used by nobody else.
     :param timeout: seconds for one request, unless it gives its own; tokens that must be fetched for it have the same
         time again.
     :param limit: the number of connections, thus of requests in flight.
+    :param authorities: what :func:`prepare_async_session` returned in a thread; otherwise that is done here.
     :raises RuntimeError: when no event loop runs.
     """
+    context = make_context(authorities or prepare_async_session())
+    return AsyncSession(functools.partial(_open, context, limit), Tokens(credentials), timeout=timeout)
+
+
+def _open(context: ssl.SSLContext, limit: int, socks: str | None) -> aiohttp.ClientSession:
+    """Open aiohttp's session: straight or through proxies that each request names, or through one SOCKS proxy."""
     import aiohttp
 
     class OneAttempt(aiohttp.ClientResponse):
@@ -59,24 +87,40 @@ def make_async_session(credentials: Credentials, *, timeout: float, limit: int) 
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
                 raise aiohttp.ClientConnectionError(str(exc)) from exc
 
-    http = aiohttp.ClientSession(
-        # Google's front ends close connections that were idle for ten minutes. Closing them long before that keeps a
-        # request from meeting one that is just being closed.
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=15.0),
+    # Google's front ends close connections that were idle for ten minutes. Closing them long before that keeps a
+    # request from meeting one that is just being closed.
+    options: dict[str, Any] = {"ssl": context, "limit": limit, "keepalive_timeout": 15.0}
+    return aiohttp.ClientSession(
+        connector=_socks_connector(socks, options) if socks else aiohttp.TCPConnector(**options),
         response_class=OneAttempt,
         # With it, aiohttp reads ~/.netrc in a thread for each request, and refuses to send a token to a host in it.
         trust_env=False,
         headers={"User-Agent": USER_AGENT},
         cookie_jar=aiohttp.DummyCookieJar(),
     )
-    return AsyncSession(http, Tokens(credentials), timeout=timeout)
+
+
+def _socks_connector(url: str, options: dict[str, Any]) -> aiohttp.BaseConnector:
+    """Connect as PySocks does: who finds the address of a host, proxy or client, is said by the scheme."""
+    from aiohttp_socks import ProxyConnector
+
+    scheme, _, rest = url.partition("://")
+    connector: aiohttp.BaseConnector = ProxyConnector.from_url(
+        f"{scheme[:6]}://{rest}", rdns=scheme in ("socks4a", "socks5h"), **options
+    )
+    return connector
 
 
 class AsyncSession:
     """Send requests with tokens; :func:`make_async_session` makes one."""
 
-    def __init__(self, http: aiohttp.ClientSession, tokens: Tokens, *, timeout: float) -> None:
-        self._http = http
+    def __init__(
+        self, open_http: Callable[[str | None], aiohttp.ClientSession], tokens: Tokens, *, timeout: float
+    ) -> None:
+        self._open_http = open_http
+        self._http = open_http(None)
+        self._through_socks: dict[str, aiohttp.ClientSession] = {}
+        self._proxies: dict[str, Proxy | None] = {}
         self._tokens = tokens
         self._timeout = timeout
 
@@ -95,6 +139,7 @@ class AsyncSession:
 
         :param timeout: seconds until the whole answer is there, instead of the session's.
         :param on_resend: called before the request is sent once more, after a 401.
+        :raises WorkflowsApiError: where the environment names a proxy that cannot be used.
         :raises aiohttp.ClientError, asyncio.TimeoutError: where no answer came.
         :raises Exception: google-auth's own where there was no token: nothing was sent, or it was answered 401.
         """
@@ -118,26 +163,41 @@ class AsyncSession:
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
-        answer = await self._http.request(
+        sent = dict(headers)
+        through: dict[str, Any] = {}
+        http, proxy = self._http, self._proxy(url)
+        if proxy and proxy.is_socks:
+            http = self._through_socks.get(proxy.url) or self._open_http(proxy.url)
+            self._through_socks[proxy.url] = http
+        elif proxy:
+            through["proxy"] = proxy.address
+            if proxy.authorization:
+                login = {"Proxy-Authorization": proxy.authorization}
+                if url.startswith("https:"):
+                    through["proxy_headers"] = login
+                else:
+                    sent.update(login)
+        answer = await http.request(
             method,
             url,
             data=data,
-            headers=headers,
-            proxy=_environment_proxy(url),
+            headers=sent,
             timeout=aiohttp.ClientTimeout(total=seconds),
             allow_redirects=False,
+            **through,
         )
         await answer.read()  # which hands the connection back, also where it fails
         return answer
 
+    def _proxy(self, url: str) -> Proxy | None:
+        """Look at the environment once for each host."""
+        origin = "://".join(urlsplit(url)[:2])
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(url)
+        return self._proxies[origin]
+
     async def close(self) -> None:
         """Close the connections."""
         self._tokens.close()
-        await self._http.close()
-
-
-def _environment_proxy(url: str) -> str | None:
-    """Return the proxy that environment variables set for a URL, as requests finds it by itself."""
-    parts = urlsplit(url)
-    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+        for http in (self._http, *self._through_socks.values()):
+            await http.close()

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
-from airflow_provider_workflows.exceptions import CredentialsError
+from airflow_provider_workflows.auth.tokens import make_token_session
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -158,7 +159,7 @@ def _project_of_pool(credentials: Any) -> str | None:
     from google.auth.transport.requests import Request
 
     try:
-        project: str | None = credentials.get_project_id(Request())
+        project: str | None = credentials.get_project_id(Request(make_token_session()))
     except (GoogleAuthError, json.JSONDecodeError) as exc:
         raise CredentialsError(
             "the project of credential_config_file could not be looked up; fill project in the connection, "
@@ -171,9 +172,14 @@ def _project_of_pool(credentials: Any) -> str | None:
 def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None]:
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.transport.requests import Request
 
+    # An external account's project is asked for. A metadata server is not, with this: no proxy leads there.
+    request = None if _only_metadata_is_left() else Request(make_token_session())
     try:
-        credentials, project = google.auth.default(scopes=list(scopes))
+        credentials, project = google.auth.default(scopes=list(scopes), request=request)
+    except WorkflowsError:
+        raise
     except Exception as exc:  # noqa: BLE001 - many classes, and any may quote a file
         variable = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         raise CredentialsError(

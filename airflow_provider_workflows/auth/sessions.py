@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.auth.async_session import USER_AGENT, import_async_session, make_async_session
+from airflow_provider_workflows.auth.async_session import USER_AGENT, make_async_session
+from airflow_provider_workflows.auth.network import make_adapter, read_authorities, session_class
 from airflow_provider_workflows.auth.tokens import make_token_session
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.auth.transport.requests import AuthorizedSession
 
-__all__ = ["import_async_session", "make_async_session", "make_session"]
+__all__ = ["make_async_session", "make_session"]
 
 # The hook sends one request at a time per thread; more connections than this are opened, but not kept.
 _POOL_SIZE = 10
@@ -30,30 +31,29 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     every requests session. Close it to release its connections.
 
     :param timeout: seconds for connecting and for each wait for data, unless a request gives its own.
+    :raises WorkflowsApiError: where the environment names certificates that cannot be used.
     """
     from google.auth.transport.requests import AuthorizedSession, Request
-    from requests.adapters import HTTPAdapter
 
+    read_authorities()
     token_session = make_token_session()
 
-    class BoundedSession(AuthorizedSession):
+    class BoundedSession(session_class(AuthorizedSession)):  # type: ignore[misc]
         """Give every request a timeout: google-auth's default is 120 seconds, and ``None`` means for ever."""
 
-        def request(  # type: ignore[override, unused-ignore]
-            self, method: str, url: str, *args: Any, **kwargs: Any
-        ) -> Any:
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
             if kwargs.get("timeout") is None:
                 kwargs["timeout"] = timeout
-            return super().request(method, url, *args, **kwargs)  # type: ignore[no-untyped-call]
+            return super().request(method, url, *args, **kwargs)
 
         def close(self) -> None:
             token_session.close()
-            super().close()  # type: ignore[no-untyped-call]
+            super().close()
 
-    session = BoundedSession(  # type: ignore[no-untyped-call]
+    session: AuthorizedSession = BoundedSession(
         credentials, max_refresh_attempts=1, auth_request=Request(token_session)
     )
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
+    adapter = make_adapter(pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers["User-Agent"] = USER_AGENT

@@ -20,6 +20,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_workflows.auth.network import make_adapter, session_class
+from airflow_provider_workflows.exceptions import WorkflowsError
+
 if TYPE_CHECKING:
     import requests
     from google.auth.credentials import Credentials
@@ -34,12 +37,12 @@ _USAGE = "x-goog-api-client"
 
 
 def make_token_session() -> requests.Session:
-    """Return a session for requests to servers of tokens; google-auth repeats those whose connection fails."""
+    """Return a session for requests to servers of tokens; who cannot connect tries again, as google-auth's own does."""
     import requests
-    from requests.adapters import HTTPAdapter
 
-    session = requests.Session()
-    session.mount("https://", HTTPAdapter(max_retries=3))
+    session: requests.Session = session_class(requests.Session)()
+    session.mount("https://", make_adapter(max_retries=3))
+    session.mount("http://", make_adapter())
     # A request for an impersonation carries a token itself, which a login in ~/.netrc must not replace.
     session.auth = lambda request: request
     return session
@@ -136,7 +139,7 @@ class Tokens:
             # has been born old it would fetch another.
             if credentials.token_state is TokenState.FRESH:
                 credentials.before_request(self._request, "GET", url, seen)
-        except (GoogleAuthError, json.JSONDecodeError):
+        except (GoogleAuthError, WorkflowsError, json.JSONDecodeError):
             raise
         except Exception as exc:
             # A file that cannot be read, say: whoever sends must not take it for a trouble with its own request.

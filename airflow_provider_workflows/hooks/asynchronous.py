@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_workflows.api.client import AsyncWorkflowsClient
     from airflow_provider_workflows.auth.credentials import Resolved
+    from airflow_provider_workflows.auth.network import Authorities
     from airflow_provider_workflows.polling.budget import Limits
     from airflow_provider_workflows.polling.shared import shared_poller
 
@@ -154,13 +155,15 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
     async def _open(self) -> None:
         settings = await self.get_settings()
-        api, resolved = await asyncio.to_thread(_load, settings)
+        api, resolved, authorities = await asyncio.to_thread(_load, settings)
         # Imported by now; imports on the event loop would block it for some tenths of a second.
         from airflow_provider_workflows.api.client import AsyncWorkflowsClient
-        from airflow_provider_workflows.auth.sessions import make_async_session
+        from airflow_provider_workflows.auth.async_session import make_async_session
 
         self._resolved = resolved
-        self._session = make_async_session(resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS)
+        self._session = make_async_session(
+            resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS, authorities=authorities
+        )
         self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
 
     async def workflow(
@@ -297,14 +300,14 @@ class WorkflowExecutionsAsyncHook(HookBase):
         await self.close()
 
 
-def _load(settings: ConnectionSettings) -> tuple[Any, Resolved]:
-    """Do the slow part of opening: imports, the API's document, key files, the metadata server."""
+def _load(settings: ConnectionSettings) -> tuple[Any, Resolved, Authorities]:
+    """Do the slow part of opening: imports, certificates, the API's document, key files, the metadata server."""
     from airflow_provider_workflows.api.requests import ExecutionsApi
+    from airflow_provider_workflows.auth.async_session import prepare_async_session
     from airflow_provider_workflows.auth.credentials import load_credentials
-    from airflow_provider_workflows.auth.sessions import import_async_session
 
-    import_async_session()
-    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings)
+    authorities = prepare_async_session()
+    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings), authorities
 
 
 async def read_connection(arguments: ConnectionArguments, *, may_be_missing: bool = True) -> Connection | None:

@@ -547,7 +547,12 @@ async def test_async_session_refreshes_once_after_401(google: Google, resolved: 
     session = make_async_session(resolved.credentials, timeout=30, limit=10)
     await (await session.request("GET", f"{google.url}/api")).read()
     google.api_statuses = [401] * 5
-    answers = await asyncio.gather(*(session.request("POST", f"{google.url}/api") for _ in range(5)))
+    google.token_gate.clear()  # or the first would be sent again before the last is sent
+    requests_ = [asyncio.create_task(session.request("POST", f"{google.url}/api")) for _ in range(5)]
+    while google.api_statuses:  # noqa: ASYNC110 - the server is no part of this loop
+        await asyncio.sleep(0)
+    google.token_gate.set()
+    answers = await asyncio.gather(*requests_)
     await asyncio.gather(*(answer.read() for answer in answers))
     await session.close()
     assert [answer.status for answer in answers] == [200] * 5
