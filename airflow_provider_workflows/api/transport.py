@@ -17,6 +17,7 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice
+from airflow_provider_workflows.auth.network import NotConnectedError
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
@@ -181,6 +182,7 @@ def _never_connected(exc: Exception) -> bool:
         urllib3_errors.ConnectTimeoutError,
         aiohttp.ClientConnectorError,
         aiohttp.ConnectionTimeoutError,
+        NotConnectedError,
     )
     return any(isinstance(each, kinds) for each in _chain(exc))
 
