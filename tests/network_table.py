@@ -32,6 +32,7 @@ HAS_SOCKS = bool(find_spec("socks") and find_spec("aiohttp_socks"))
 TLS_IN_TLS = sys.version_info >= (3, 11)
 
 UNTRUSTED = "no connection to the service (its certificate could not be verified)"
+NO_CONNECTION = "no connection to the service"
 NO_PROXY = "no connection to the service (the proxy did not connect)"
 CA = {"REQUESTS_CA_BUNDLE": "{ca}"}
 #: By the kind of the address that the API has: a name that only proxies know, and real ones.
@@ -131,7 +132,7 @@ LINES = [
     Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "localhost:{api_port}"}, "localhost", "direct"),
     Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "localhost:1"}, "localhost", "proxy localhost"),
     Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": ".localhost"}, "localhost", "direct"),
-    Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "host"}, "localhost", "proxy localhost"),
+    Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "example.com"}, "localhost", "proxy localhost"),
     Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "example.com,*"}, "localhost", "proxy localhost"),
     Line({**CA, "ALL_PROXY": "{proxy}", "NO_PROXY": "*"}, "localhost", "direct"),
     Line({**CA, "HTTPS_PROXY": "{proxy}"}, "name", f"proxy {TOKENS}, proxy {API}", identity=True),
@@ -169,12 +170,25 @@ LINES = [
         "socks 127.0.0.1" if HAS_SOCKS else _SOCKS_MISSING,
     ),
     Line(
-        {**CA, "ALL_PROXY": "socks5h://{login}@127.0.0.1:{socks_login_port}"},
+        {**CA, "ALL_PROXY": "socks5h://me:s3cr3t%40%3A@127.0.0.1:{socks_login_port}"},
         "name",
         f"socks login {TOKENS}, socks login {API}" if HAS_SOCKS else _SOCKS_MISSING,
         identity=True,
     ),
     Line({**CA, "ALL_PROXY": "socks5h://127.0.0.1:{socks_port}", "NO_PROXY": "127.0.0.1"}, "address", "direct"),
+    *(
+        Line(
+            {**CA, "ALL_PROXY": f"socks5h://{where}"},
+            "name",
+            (NO_CONNECTION if HAS_SOCKS else _SOCKS_MISSING),
+        )
+        for where in ("127.0.0.1:{closed_port}", "me:wrong@127.0.0.1:{socks_login_port}")
+    ),
+    Line(
+        {**CA, "ALL_PROXY": "socks5h://{login}@127.0.0.1:{socks_login_port}"},
+        "name",
+        _refusal("ALL_PROXY", _ODD + "its login has characters that a SOCKS proxy cannot be told"),
+    ),
     # --- what is no address
     *(
         Line({**CA, "HTTPS_PROXY": address}, "name", _refusal("HTTPS_PROXY", _ODD + why))
@@ -258,6 +272,8 @@ class Network:
         authority, other = Authority(folder / "ca"), Authority(folder / "other", "another authority")
         context = authority.server(API, TOKENS, "localhost")
         plain = int(emulator.endpoint.rpartition(":")[2])
+        self.folder = folder
+        self.authority = authority
         self.emulator = emulator
         self._tokens = tokens
         self._process = process
@@ -293,7 +309,7 @@ class Network:
             "login_port": http("login", LOGIN),
             "tls_port": http("tls", tls=context),
             "socks_port": socks("socks"),
-            "socks_login_port": socks("socks login", LOGIN),
+            "socks_login_port": socks("socks login", ("me", "s3cr3t@:")),
             "closed_port": _closed_port(),
         }
 

@@ -103,7 +103,11 @@ def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
         msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {quoted(version)}."
         raise ValueError(msg)
     options = {"api_endpoint": endpoint} if endpoint else None
-    return build(_SERVICE, version, http=http, client_options=options, static_discovery=True, cache_discovery=False)
+    resource = build(_SERVICE, version, http=http, client_options=options, static_discovery=True, cache_discovery=False)
+    if not endpoint:
+        # Neither session uses a client certificate (auth.network says why), without which that host refuses.
+        resource._baseUrl = resource._baseUrl.replace(f"{_SERVICE}.mtls.", f"{_SERVICE}.")  # noqa: SLF001
+    return resource
 
 
 @dataclass(frozen=True)

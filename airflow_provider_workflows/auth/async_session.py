@@ -20,6 +20,7 @@ from airflow_provider_workflows import __version__
 from airflow_provider_workflows.auth.evidence import Evidence, watching_trace
 from airflow_provider_workflows.auth.network import (
     Authorities,
+    NotConnectedError,
     Proxy,
     make_context,
     proxy_for,
@@ -144,7 +145,7 @@ class AsyncSession:
         :param on_resend: called before the request is sent once more, after a 401.
         :param evidence: notes whether the request was written.
         :raises WorkflowsApiError: where the environment names a proxy that cannot be used.
-        :raises aiohttp.ClientError, asyncio.TimeoutError: where no answer came.
+        :raises aiohttp.ClientError, asyncio.TimeoutError, OSError: where no answer came.
         :raises Exception: google-auth's own where there was no token: nothing was sent, or it was answered 401.
         """
         loop, seconds = asyncio.get_running_loop(), timeout or self._timeout
@@ -173,32 +174,28 @@ class AsyncSession:
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
-        sent = dict(headers)
-        through: dict[str, Any] = {}
-        http, proxy = self._http, self._proxy(url)
+        proxy = self._proxy(url)
+        options: dict[str, Any] = {"data": data, "headers": headers, "allow_redirects": False}
+        options["timeout"] = aiohttp.ClientTimeout(total=seconds)
+        options["trace_request_ctx"] = evidence
         if proxy and proxy.is_socks:
-            http = self._through_socks.get(proxy.url) or self._open_http(proxy.url)
-            self._through_socks[proxy.url] = http
-        elif proxy:
-            through["proxy"] = proxy.address
-            if proxy.authorization:
-                login = {"Proxy-Authorization": proxy.authorization}
-                if url.startswith("https:"):
-                    through["proxy_headers"] = login
-                else:
-                    sent.update(login)
-        answer = await http.request(
-            method,
-            url,
-            data=data,
-            headers=sent,
-            timeout=aiohttp.ClientTimeout(total=seconds),
-            allow_redirects=False,
-            trace_request_ctx=evidence,
-            **through,
-        )
+            answer = await self._send_through_socks(proxy.url, method, url, options)
+        else:
+            answer = await self._http.request(method, url, **{**options, **_through(proxy, url, headers)})
         await answer.read()  # which hands the connection back, also where it fails
         return answer
+
+    async def _send_through_socks(
+        self, proxy: str, method: str, url: str, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        from aiohttp_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
+
+        if proxy not in self._through_socks:
+            self._through_socks[proxy] = self._open_http(proxy)
+        try:
+            return await self._through_socks[proxy].request(method, url, **options)
+        except (ProxyConnectionError, ProxyError, ProxyTimeoutError) as exc:
+            raise NotConnectedError(type(exc).__name__) from None
 
     def _proxy(self, url: str) -> Proxy | None:
         """Look at the environment once for each host."""
@@ -212,3 +209,13 @@ class AsyncSession:
         self._tokens.close()
         for http in (self._http, *self._through_socks.values()):
             await http.close()
+
+
+def _through(proxy: Proxy | None, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return aiohttp's options for a proxy, which hears its login beside a request that is plain."""
+    if proxy is None:
+        return {}
+    login = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+    if url.startswith("https:"):
+        return {"proxy": proxy.address, "proxy_headers": login}
+    return {"proxy": proxy.address, "headers": {**headers, **login}}

@@ -62,6 +62,10 @@ class Authorities(NamedTuple):
     directory: str | None
 
 
+class NotConnectedError(OSError):
+    """Say that a SOCKS proxy made no connection, so that nothing was sent."""
+
+
 class Proxy(NamedTuple):
     """
     Hold a proxy that a request goes through.
@@ -203,7 +207,7 @@ def read_proxy(address: str) -> Proxy:
     :raises ValueError: for one that cannot be used; its text may hold the address.
     """
     from requests.adapters import HTTPAdapter
-    from requests.utils import prepend_scheme_if_needed
+    from requests.utils import get_auth_from_url, prepend_scheme_if_needed
     from urllib3.util import parse_url
 
     url = prepend_scheme_if_needed(address, "http")  # type: ignore[no-untyped-call]
@@ -216,6 +220,8 @@ def read_proxy(address: str) -> Proxy:
     bare = f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}"
     if parse_url(url).host is None or parse_url(bare).url != bare:
         raise _Unfit("it names no host")
+    if parts.scheme in _SOCKS and not all(each.isascii() for each in get_auth_from_url(url)):
+        raise _Unfit("its login has characters that a SOCKS proxy cannot be told")
     return Proxy(url, bare, HTTPAdapter().proxy_headers(url).get("Proxy-Authorization"))
 
 

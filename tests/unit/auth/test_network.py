@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from airflow_provider_workflows.api.requests import ExecutionsApi
+from airflow_provider_workflows.auth.network import Bundle, choose_bundles, make_context, read_authorities, read_proxy
+from airflow_provider_workflows.core.names import WorkflowName
+from airflow_provider_workflows.exceptions import WorkflowsApiError
 from tests.network_table import LINES, Line, Network, run_network
 
 
@@ -33,3 +37,55 @@ def test_both_hooks_see_the_same_network(line: Line, network: Network) -> None:
     assert hook.error["type"] == "WorkflowsApiError"
     assert hook.error["unsent"]
     assert hook.error["retryable"] is not expected.endswith("Nothing was sent.")
+
+
+def test_the_first_variable_wins() -> None:
+    """Requests' own variables come before OpenSSL's, which count together; a blank one says nothing."""
+    everything = {name: name for name in ("SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
+    chosen = []
+    while bundles := choose_bundles(everything):
+        chosen.append([bundle.variable for bundle in bundles])
+        everything.update(dict.fromkeys(chosen[-1], ""))
+    assert chosen == [["REQUESTS_CA_BUNDLE"], ["CURL_CA_BUNDLE"], ["SSL_CERT_FILE", "SSL_CERT_DIR"]]
+    assert choose_bundles({"SSL_CERT_DIR": "/a"}) == (Bundle("SSL_CERT_DIR", "/a"),)
+
+
+def test_certificates_are_read_once_until_they_change(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand waits do not read them ten thousand times, and a bundle that is replaced is read again."""
+    file = network.folder / "bundle.pem"
+    file.write_bytes(network.authority.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    first = make_context(read_authorities())
+    assert make_context(read_authorities()) is first
+    assert "workflows test authority" in str(first.get_ca_certs())
+    file.write_bytes(network.authority.file.read_bytes() * 2)
+    assert make_context(read_authorities()) is not first
+    file.unlink()
+    with pytest.raises(WorkflowsApiError, match="SSL_CERT_FILE"):
+        read_authorities()
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "bare"),
+    [
+        ("proxy", "http://proxy", "http://proxy:80"),
+        ("HTTPS://Proxy", "https://Proxy", "https://proxy:443"),
+        ("http://[::1]:3128", "http://[::1]:3128", "http://[::1]:3128"),
+        ("http://me:word@proxy:3128", "http://me:word@proxy:3128", "http://proxy:3128"),
+        ("socks5h://proxy", "socks5h://proxy", "socks5h://proxy:1080"),
+    ],
+)
+def test_the_address_of_a_proxy_is_taken_apart(address: str, url: str, bare: str) -> None:
+    """A scheme and a port are added where there is none; the login goes into a header."""
+    proxy = read_proxy(address)
+    assert (proxy.url.lower(), proxy.address) == (url.lower(), bare)
+    assert proxy.authorization == ("Basic bWU6d29yZA==" if "@" in address else None)
+
+
+def test_requests_do_not_go_where_client_certificates_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose other tools use client certificates gets to the ordinary endpoint, which takes tokens alone."""
+    monkeypatch.setenv("GOOGLE_API_USE_MTLS_ENDPOINT", "always")
+    call = ExecutionsApi().list(WorkflowName("p", "us-central1", "w"))
+    assert call.outgoing.url.startswith("https://workflowexecutions.googleapis.com/")
