@@ -18,14 +18,15 @@ from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
-from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.ignored import IgnoredArguments
+from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
 from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import workflow_name
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from airflow_provider_workflows.api.client import WorkflowsClient
     from airflow_provider_workflows.auth.credentials import Resolved
@@ -115,23 +116,30 @@ class WorkflowExecutionsHook(HookBase):
                 self.log.warning("No credentials yet; asking again for up to %.0f s: %s", self._patience, exc)
             self.clock.sleep(LOOK_FOR_CREDENTIALS)
 
-    def workflow(self, workflow_id: str, location: str | None = None, project_id: str | None = None) -> WorkflowName:
+    def workflow(
+        self, workflow_id: str | None, location: str | None = None, project_id: str | None = None
+    ) -> WorkflowName:
         """
         Name a workflow, with the connection's project and location where none is given.
 
-        :raises ValueError: naming the parameter that is missing or not an id.
+        :param workflow_id: its id, or its whole resource name.
+        :raises ValueError: naming the parameter that is missing, not an id, or contradicted by a whole name.
         """
+        return self._workflow(said(workflow_id, None, location, project_id))
+
+    def _workflow(self, parts: Said) -> WorkflowName:
         project = None
-        if not (project_id or self.settings.project):
+        if not (parts.project_id or self.settings.project):
             self._open_session()
             project = self._resolved.project if self._resolved else None
-        return workflow_name(workflow_id, location, project_id, self.settings, project)
+        return workflow_name(parts, self.settings, project)
 
     def execution(
-        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
     ) -> ExecutionName:
-        """Name an execution; see :meth:`workflow`."""
-        return self.workflow(workflow_id, location, project_id).execution(execution_id)
+        """Name an execution by its id, or by its whole resource name and no more; see :meth:`workflow`."""
+        parts = said(workflow_id, execution_id, location, project_id)
+        return self._workflow(parts).execution(parts.execution_id)
 
     def create_execution(
         self,
@@ -142,6 +150,7 @@ class WorkflowExecutionsHook(HookBase):
         argument: Any = None,
         labels: Mapping[str, str] | None = None,
         execution: Mapping[str, Any] | None = None,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """
         Create an execution of the latest revision of a workflow, with exactly one POST.
@@ -156,17 +165,19 @@ class WorkflowExecutionsHook(HookBase):
         :raises AmbiguousCreate: where the answer got lost: an execution may exist.
         :raises WorkflowsApiError: where the service refuses.
         """
+        self._ignore(ignored)
         workflow = self.workflow(workflow_id, location, project_id)
         return self.client.create(workflow, create_body(argument, labels, execution))
 
     def get_execution(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
         execution_id: str,
         view: str = "FULL",
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """
         Get an execution.
@@ -174,6 +185,7 @@ class WorkflowExecutionsHook(HookBase):
         :param view: ``FULL``, or ``BASIC`` without argument, result, error, status and labels.
         :raises ExecutionNotFound: where it does not exist.
         """
+        self._ignore(ignored)
         return self.client.get(self.execution(workflow_id, execution_id, location, project_id), view)
 
     def list_executions(
@@ -187,6 +199,7 @@ class WorkflowExecutionsHook(HookBase):
         order_by: str | None = None,
         page_size: int | None = None,
         limit: int | None = None,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Iterator[Execution]:
         """
         List executions over all pages, newest first; pages are fetched as they are consumed.
@@ -196,22 +209,30 @@ class WorkflowExecutionsHook(HookBase):
         :param page_size: executions per request; the largest that the version and view allow unless given.
         :param limit: stop after so many.
         """
+        self._ignore(ignored)
         workflow = self.workflow(workflow_id, location, project_id)
         return self.client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
 
     def cancel_execution(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """
         Cancel an execution; one that is already over is no error and is returned as it ended.
 
         The answer to a cancel may still say ACTIVE: whether the service waits is not documented.
         """
+        self._ignore(ignored)
         return self.client.cancel(self.execution(workflow_id, execution_id, location, project_id))
 
     def wait_for_execution(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,

@@ -276,7 +276,6 @@ def test_parameters_of_operators_and_sensor() -> None:
     classes: dict[str, Any] = {
         name: cls for name, cls in vars(operators).items() if name.startswith("Workflows") and name.endswith("Operator")
     }
-    del classes["WorkflowsBaseOperator"]
     classes["WorkflowExecutionSensor"] = WorkflowExecutionSensor
     rows = [
         row for row in tables("README.md", "## Operators, sensor, trigger, hook") if len(row) == 3 and "." in row[0]
