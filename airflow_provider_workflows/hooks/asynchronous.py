@@ -256,7 +256,7 @@ class WorkflowExecutionsAsyncHook(HookBase):
         async with join_poller(self._arguments, name.workflow_name, self.clock) as poller:
             try:
                 await poller.wait_for_end(
-                    execution_id,
+                    name.execution_id,
                     poll_interval=poll_interval,
                     success_states=success_states,
                     failure_states=failure_states,
