@@ -174,6 +174,8 @@ class AsyncSession:
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
+        if evidence:
+            evidence.sent = False  # of what was answered 401 nothing was executed
         proxy = self._proxy(url)
         options: dict[str, Any] = {"data": data, "headers": headers, "allow_redirects": False}
         options["timeout"] = aiohttp.ClientTimeout(total=seconds)
