@@ -84,4 +84,3 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 def _reset(writer: asyncio.StreamWriter) -> None:
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     writer.transport.abort()
-

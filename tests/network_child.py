@@ -84,7 +84,7 @@ FACES: dict[str, Callable[[str], Said]] = {
 def _said(create: Callable[[], Any]) -> Said:
     try:
         create()
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is said
         return {"type": type(exc).__name__, "text": str(exc), **vars(exc)}
     return None
 

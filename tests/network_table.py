@@ -78,7 +78,7 @@ _SOCKS_MISSING = _refusal(
     "names a SOCKS proxy, which needs two packages that are not both installed: pip install pysocks aiohttp-socks",
 )
 _ODD = "is not the address of a proxy: "
-_UNCLEAR = "it cannot be understood; check its port, and that its login is escaped (%40 for @, %2F for /)"
+_UNCLEAR = "it cannot be understood; check its host and port, and that its login is escaped (%40 for @, %2F for /)"
 
 LINES = [
     # --- certificates
@@ -227,6 +227,7 @@ LINES = [
         for address, why in {
             "http://": "it names no host",
             "http://me:s3cr3t@:80": "it names no host",
+            "http://me:s3cr3t@": _UNCLEAR,
             "http://me:s3cr3t@127.0.0.1:0": "its port is no number from 1 to 65535",
             "http://me:s3cr3t@127.0.0.1:99999": _UNCLEAR,
             "http://me:s3cr3t@127.0.0.1:port": _UNCLEAR,

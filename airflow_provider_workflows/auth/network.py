@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 #: What the address of a proxy may begin with, and its port where it says none.
 _PORTS = {"http": 80, "https": 443, **dict.fromkeys(_SOCKS, 1080)}
-_UNCLEAR = "it cannot be understood; check its port, and that its login is escaped (%40 for @, %2F for /)"
+_UNCLEAR = "it cannot be understood; check its host and port, and that its login is escaped (%40 for @, %2F for /)"
 _MAX_PATH = 200
 #: What OpenSSL calls files with certificates in a directory.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -201,7 +201,7 @@ def proxy_for(url: str) -> Proxy | None:
     variable = _variable(os.environ, scheme, address)
     try:
         proxy = read_proxy(address)
-    except ValueError as exc:  # its text may hold the address
+    except (ValueError, TypeError) as exc:  # requests' TypeError is of a login without a host
         why = str(exc) if type(exc) is _Unfit else _UNCLEAR
         raise _unusable(f"{variable} is not the address of a proxy: {why}") from None
     if proxy.is_socks and not (find_spec("socks") and find_spec("aiohttp_socks")):
