@@ -18,7 +18,8 @@ from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncH
 from airflow_provider_workflows.testing import Emulator
 from tests import broken_servers as broken
 from tests.harness import AdvancingClock
-from tests.network_servers import Authority, HttpProxy, Serve, Servers, Streams, join, run_servers
+from tests.network_servers import Authority, HttpProxy, Serve, Servers, SocksProxy, Streams, join, run_servers
+from tests.network_table import HAS_SOCKS
 from tests.token_server import TokenServer
 
 Connect = Callable[..., None]
@@ -27,7 +28,8 @@ Create = Callable[[], Any]
 TLS_IN_TLS = pytest.param("https through https", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="3.11"))
 STRAIGHT = ["http", "https"]
 PLAIN = ["http", "http through http", "http through https"]
-TUNNELS = ["https through http", TLS_IN_TLS]
+SOCKS = pytest.param("https through socks5h", marks=pytest.mark.skipif(not HAS_SOCKS, reason="no SOCKS"))
+TUNNELS = ["https through http", TLS_IN_TLS, SOCKS]
 SECURE = ["https", *TUNNELS]
 WAYS = [*PLAIN, *SECURE]
 #: Whose create is written to a proxy, which may have handed it on.
@@ -70,7 +72,8 @@ def go(local: Local, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Calla
         port = local.servers.start(service, local.context if tls and scheme == "https" else None)
         if proxy_scheme:
             context = local.context if proxy_scheme == "https" else None
-            proxy_port = local.servers.start(proxy or HttpProxy({}, {}).serve, context)
+            usual = SocksProxy({}).serve if proxy_scheme.startswith("socks") else HttpProxy({}, {}).serve
+            proxy_port = local.servers.start(proxy or usual, context)
             monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"{proxy_scheme}://localhost:{proxy_port}")
         connect(api_endpoint=f"{scheme}://localhost:{port}", num_retries=0, **extra)
 
