@@ -140,7 +140,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         client.api.check_body(body)
         if not self.durable:
             began = client.clock.time()
-            return Created(client.create(workflow, body), began, attached=False)
+            return Created(self.hook.create(workflow, body), began, attached=False)
         if client.api.version == "v1":
             check_room_for_labels(body.get("labels", {}))
         self._store = context.get("task_state_store")
@@ -182,11 +182,13 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
             return
         if was_taken_over(self._store):
             self.log.info("Another try of this task has taken over: leaving its execution alone.")
+            if self._name is None and self._creating is not None:
+                self._creating.leaving(self.hook.client).give_way()
             return
         if self._name is not None:
             cancel_bounded(self.hook.client, self._name, self.log)
         elif self._creating is not None:
-            self._creating.cancel_attempts()
+            self._creating.leaving(self.hook.client).cancel()
 
 
 class WorkflowsCancelExecutionOperator(WorkflowsBaseOperator):
