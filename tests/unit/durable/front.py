@@ -53,7 +53,7 @@ def front(
             target = f"{endpoint.rstrip('/')}{path}?{urlencode(asked(query) if is_list else query)}"
             headers = {"Content-Type": self.headers.get("Content-Type", "application/json")}
             try:
-                with urllib.request.urlopen(urllib.request.Request(target, body, headers)) as answer:  # noqa: S310
+                with urllib.request.urlopen(urllib.request.Request(target, body, headers)) as answer:
                     status, content = answer.status, answer.read()
             except urllib.error.HTTPError as error:
                 status, content = error.code, error.read()
