@@ -93,10 +93,10 @@ class Leaving:
         try:
             found = self._found()
         except WorkflowsError as exc:
-            self._report((), f"looking for it failed: {exc}")
+            self._report((), f"looking for one failed: {exc}")
             return
         self._cancel(each for each in found if not _is_among(each, known))
-        self._report(found, "no execution of it was found")
+        self._report(found, "no execution was found")
 
     def give_way(self) -> None:
         """Cancel what this try made, unless it may be what the try that has taken over goes on with."""
@@ -146,12 +146,9 @@ class Leaving:
         lost = self.progress.unanswered
         if lost is None or any(label_of(each, ATTEMPT) == lost.id for each in found):
             return
-        trace = (
-            f"its label {ATTEMPT} is {lost.id}" if self.earlier.search else "on v1beta it has no label to find it by"
-        )
-        self.log.error(
-            "A create of %s has no answer; an execution may be going (%s), and %s.", self.workflow, trace, why
-        )
+        trace = f"its label {ATTEMPT} is {lost.id}" if self.earlier.search else "v1beta has no label to find it by"
+        text = "An execution may be going: a create got no answer, and %s (%s). Workflow: %s"
+        self.log.error(text, why, trace, self.workflow)
 
 
 def _is_among(execution: Execution, others: Iterable[Execution]) -> bool:

@@ -54,7 +54,7 @@ def test_what_is_not_found_is_said(
     clock.on_sleep(killing(run, clock))
     with pytest.raises(Killed):
         run.execute()
-    (said,) = [line.text for line in logs if "no execution of it was found" in line.text]
+    (said,) = [line.text for line in logs if "no execution was found" in line.text]
     assert "may be going" in said
     assert emulator.executions()[0]["labels"]["airflow-attempt"] in said
 
@@ -117,7 +117,7 @@ def test_looking_ends_in_a_bounded_time(
     with pytest.raises(Killed):
         run.execute()
     assert clock.time() - killed_at[0] <= 20
-    assert [line for line in logs if "looking for it failed" in line.text]
+    assert [line for line in logs if "looking for one failed" in line.text]
 
 
 def test_several_are_asked_before_one_is_confirmed(begin: Begin, emulator: Emulator, clock: AdvancingClock) -> None:

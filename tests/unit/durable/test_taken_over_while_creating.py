@@ -50,7 +50,7 @@ class OldStore(StateStore):
 
     def __init__(self, values: dict[str, Any] | None = None) -> None:
         super().__init__(values)
-        self.after_set: list[Callable[[], None]] = []
+        self.after_set: list[Callable[[], object]] = []
 
     def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
         """Store a value, or refuse."""
@@ -131,7 +131,7 @@ def test_frozen_after_its_create_left(begin: Begin, emulator: Emulator, clock: A
     """An execution that the next try has found meanwhile is that one's: the old try leaves it alone."""
     old = Old(begin, clock, STORE, argument=LONG)
     waiting = emulator.fail("create", status=429, headers={"Retry-After": "1"})
-    old.store.after_set = [lambda: None, lambda: emulator.fail("create", "drop_after") and None]
+    old.store.after_set = [lambda: None, lambda: emulator.fail("create", "drop_after")]
     clock.on_sleep(old.give_up_and_wait, number=2)  # while the old try looks for what it made
     with pytest.raises(Refused):
         old.run.execute()
@@ -144,7 +144,7 @@ def test_frozen_after_its_create_left(begin: Begin, emulator: Emulator, clock: A
 def test_given_up_before_the_next_try_began(begin: Begin, emulator: Emulator, clock: AdvancingClock) -> None:
     """What the old try made while nobody had begun yet is left to the next one, which finds it by its labels."""
     old = Old(begin, clock, STORE, argument=LONG)
-    old.store.after_set = [lambda: old.give_up() and None]
+    old.store.after_set = [old.give_up]
     with pytest.raises(Refused):
         old.run.execute()
     assert old.next.run()["state"] == "SUCCEEDED"
