@@ -234,6 +234,18 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
     ),
     ({"payload": '{"message":"m"}', "stackTrace": {"elements": [{"step": "s"}]}}, 'm (step "s")', None, ("s", None)),
     ({"stackTrace": {}}, "", None, (None, None)),
+    # What no service of Google's sends, and any workflow may raise.
+    ({"payload": '{"message":"m","tags":5}'}, "m (5)", None, (None, None)),
+    ({"payload": '{"message":"m","tags":"late"}'}, "m (late)", None, (None, None)),
+    ({"payload": '{"message":"m","tags":{"a":[1]}}'}, 'm ({"a": [1]})', None, (None, None)),
+    ({"payload": '{"message":"m","tags":["a",{"b":null},2]}'}, 'm (a, {"b": null}, 2)', None, (None, None)),
+    ({"payload": '{"message":["a",1]}'}, '["a", 1]', None, (None, None)),
+    ({"payload": '{"message":0,"tags":[]}'}, "0", None, (None, None)),
+    ({"payload": '{"message":false}'}, "false", None, (None, None)),
+    ({"payload": '{"tags":["Late"]}', "context": "c\nd"}, "c (Late)", None, (None, None)),
+    ({"payload": '{"tags":["Late"]}'}, "Late", None, (None, None)),
+    ({"payload": '{"message":"a\\nb\\u001b[31mc\\ud800"}'}, "a b [31mc ", None, (None, None)),
+    ({"payload": '{"message":null}', "context": "c"}, "c", None, (None, None)),
     ({"context": "ResourceLimitError", "payload": "broken {"}, "ResourceLimitError", "broken {", (None, None)),
 ]
 
