@@ -131,20 +131,11 @@ def _map(outgoing: Outgoing, exc: Exception, *, sent: bool) -> Exception | None:
         return _no_token(outgoing, exc)
     kinds: tuple[type[Exception], ...] = (requests_errors.RequestException, aiohttp.ClientError)
     kinds += (asyncio.TimeoutError, OSError)
-    if sent:
-        kinds += (ValueError,)  # requests reads the address that a redirect names, also where it is not followed
     return _no_answer(outgoing, exc, sent=sent) if isinstance(exc, kinds) else None
 
 
 def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
     """Map a refresh that failed: the request itself was never sent, or was answered 401."""
-    from google.auth.exceptions import InvalidOperation
-
-    if isinstance(exc, InvalidOperation):  # what anonymous credentials say when they are to be refreshed
-        return CredentialsError(
-            f"Could not {outgoing.operation} {outgoing.target}: 401: the service wants credentials, and the "
-            "connection has none (is_anonymous)."
-        )
     error = credentials_error(exc)
     text = f"Could not {outgoing.operation} {outgoing.target}: {error}."
     if is_transient(exc):

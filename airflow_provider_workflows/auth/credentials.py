@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
 from airflow_provider_workflows.auth.tokens import make_token_session
+from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, choose_endpoint, universe_of
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 
@@ -33,39 +34,43 @@ _SERVICE_ACCOUNT_SUFFIX = ".iam.gserviceaccount.com"
 
 class Resolved(NamedTuple):
     """
-    Hold usable credentials and the project that requests default to.
+    Hold usable credentials, the project that requests default to, and where they go.
 
     :param credentials: google-auth credentials, not refreshed yet.
     :param project: the connection's project, else that of the identity; ``None`` when neither says one.
+    :param endpoint: the one address that the token may be sent to.
     """
 
     credentials: Credentials
     project: str | None
+    endpoint: str = GOOGLE_ENDPOINT
 
 
 def load_credentials(settings: ConnectionSettings, impersonation_chain: str | Sequence[str] | None = None) -> Resolved:
     """
     Load the credentials a connection asks for; Application Default Credentials when it names none.
 
-    Blocks: reads files and may ask the metadata server or, for an external account of a connection without
-    project, the services that know its project.
+    Blocks: reads files and may ask the metadata server for itself and its universe or, for an external account
+    of a connection without project, the services that know its project.
 
     :param settings: the connection's settings.
     :param impersonation_chain: wins over the connection's: the delegates in order, the target last.
-    :raises CredentialsError: names the field that cannot be used, never its content.
+    :raises CredentialsError: names the field that cannot be used, never its content; or says that credentials and
+        environment are of two universes.
     """
     settings = settings.override(impersonation_chain=impersonation_chain)
     credentials, project = _source(settings)
     if settings.is_anonymous:
         if settings.impersonation_chain:
             log.warning("The connection is anonymous: impersonation_chain is not used and no token is sent.")
-        return Resolved(credentials, settings.project)
+        return Resolved(credentials, settings.project, choose_endpoint(settings.api_endpoint, None))
+    endpoint = choose_endpoint(settings.api_endpoint, credentials)
     if settings.impersonation_chain:
         credentials = _impersonated(credentials, settings)
         project = _project_of(settings.impersonation_chain[-1]) or project
     if settings.quota_project_id:
         credentials = _with_quota_project(credentials, settings.quota_project_id)
-    return Resolved(credentials, settings.project or project)
+    return Resolved(credentials, settings.project or project, endpoint)
 
 
 def _source(settings: ConnectionSettings) -> tuple[Credentials, str | None]:
@@ -205,6 +210,7 @@ def _only_metadata_is_left() -> bool:
 def _impersonated(source: Credentials, settings: ConnectionSettings) -> Credentials:
     from google.auth.impersonated_credentials import Credentials as ImpersonatedCredentials
 
+    universe_of(source)  # google-auth asks for it as well, and its errors would be its own
     *delegates, target = settings.impersonation_chain
     return ImpersonatedCredentials(  # type: ignore[no-untyped-call]
         source_credentials=source,

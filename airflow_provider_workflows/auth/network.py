@@ -15,6 +15,8 @@ itself is decided here for both, by requests' own functions, and what only one o
   only google-auth's sync session knows them. The variables are often set for everything on a machine, so they are no
   error, and requests go where they would go without them.
 
+* **Redirects** are not followed, also those of servers of tokens.
+
 A file that does not exist and an address that is none are errors of this machine: they are raised before anything is
 sent, name the variable, and are not worth repeating. A proxy's address is never quoted: it can hold a password.
 """
@@ -250,6 +252,9 @@ def session_class(base: Any) -> Any:
                 "stream": bool(stream),
                 "cert": cert,
             }
+
+        def get_redirect_target(self, _: Any) -> None:
+            """Follow no redirect: what is sent to a server of tokens is as good as a token."""
 
     return OurSession
 

@@ -51,7 +51,7 @@ class ConnectionSettings:
     :param quota_project_id: project that is charged for quota.
     :param num_retries: repeats after the first attempt; 5 is what the Google provider's connection has.
     :param is_anonymous: send no token.
-    :param api_endpoint: ``http(s)://host[:port]``; ``None`` means Google's global endpoint.
+    :param api_endpoint: ``http(s)://host[:port]``; ``None`` means that of the credentials' universe.
     :param api_version: ``v1`` or ``v1beta``.
     :param timeout: seconds for one request; 60 is google-api-python-client's own default.
     :raises ValueError: when fields exclude each other or are out of range; never quotes a secret.
@@ -153,7 +153,7 @@ def _check_principals(chain: Iterable[str]) -> None:
 
 
 def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
-    """Return the endpoint without a trailing slash, or say why it cannot be used."""
+    """Return the endpoint as it is compared with others, or say why it cannot be used."""
     wanted = "api_endpoint must look like https://host or http://host:port"
     parts, host, port = _split(endpoint)
     if parts.scheme not in ("http", "https") or not host or port == 0 or "@" in parts.netloc:
@@ -165,7 +165,9 @@ def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
             "api_endpoint uses http to another machine, which would send the access token in clear: "
             "use https, or set is_anonymous for an emulator"
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    # One spelling of each: budgets of requests are shared by address.
+    named_port = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{named_port}"
 
 
 def _split(endpoint: str) -> tuple[SplitResult, str, int | None]:

@@ -305,7 +305,8 @@ def _load(settings: ConnectionSettings) -> tuple[Any, Resolved, Authorities]:
     from airflow_provider_workflows.auth.credentials import load_credentials
 
     authorities = prepare_async_session()
-    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings), authorities
+    resolved = load_credentials(settings)
+    return ExecutionsApi(settings.api_version, resolved.endpoint), resolved, authorities
 
 
 async def read_connection(arguments: ConnectionArguments) -> Connection:

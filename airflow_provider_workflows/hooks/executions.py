@@ -87,7 +87,7 @@ class WorkflowExecutionsHook(HookBase):
             from airflow_provider_workflows.api.requests import ExecutionsApi
 
             settings = self.settings
-            api = ExecutionsApi(settings.api_version, settings.api_endpoint)
+            api = ExecutionsApi(settings.api_version, self._identity().endpoint)
             self._client = WorkflowsClient(
                 api, self._open_session(), timeout=settings.timeout, retry=self._retry(settings)
             )
@@ -97,9 +97,13 @@ class WorkflowExecutionsHook(HookBase):
         from airflow_provider_workflows.auth.sessions import make_session
 
         if self._session is None:
-            self._resolved = self._load_credentials()
-            self._session = make_session(self._resolved.credentials, timeout=self.settings.timeout)
+            self._session = make_session(self._identity().credentials, timeout=self.settings.timeout)
         return self._session
+
+    def _identity(self) -> Resolved:
+        if self._resolved is None:
+            self._resolved = self._load_credentials()
+        return self._resolved
 
     def _load_credentials(self) -> Resolved:
         """Load the credentials; a metadata server that is late, as at the start of a pod, is waited for."""
@@ -123,8 +127,7 @@ class WorkflowExecutionsHook(HookBase):
         """
         project = None
         if not (project_id or self.settings.project):
-            self._open_session()
-            project = self._resolved.project if self._resolved else None
+            project = self._identity().project
         return workflow_name(workflow_id, location, project_id, self.settings, project)
 
     def execution(
@@ -275,10 +278,8 @@ class WorkflowExecutionsHook(HookBase):
         """
         from airflow_provider_workflows.api.requests import SessionHttp, build_resource
 
-        settings = self.settings
-        return build_resource(
-            settings.api_version, settings.api_endpoint, SessionHttp(self._open_session(), settings.timeout)
-        )
+        settings, http = self.settings, SessionHttp(self._open_session(), self.settings.timeout)
+        return build_resource(settings.api_version, self._identity().endpoint, http)
 
     def test_connection(self) -> tuple[bool, str]:
         """

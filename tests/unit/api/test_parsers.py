@@ -19,7 +19,7 @@ from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.core.values import result_of
 from airflow_provider_workflows.durable.choice import choose
 from airflow_provider_workflows.durable.identity import TaskIdentity
-from airflow_provider_workflows.exceptions import ExecutionError, WorkflowsApiError
+from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionError, WorkflowsApiError
 
 WORKFLOW = WorkflowName("test-project", "us-central1", "echo")
 API = ExecutionsApi("v1", "http://127.0.0.1:1")
@@ -90,6 +90,22 @@ def test_any_answer_is_an_execution_or_an_error_of_ours(operation: str, body: by
     except WorkflowsApiError:
         return
     read(execution)
+
+
+@settings(max_examples=CASES, deadline=None)
+@given(
+    operation=st.sampled_from(sorted(CALLS)),
+    status=st.integers(-1, 199) | st.integers(300, 399) | st.integers(600, 99999),
+    body=BODIES | st.just(b'{"name": "projects/1/executions/e"}'),
+)
+def test_only_a_success_is_an_answer(operation: str, status: int, body: bytes) -> None:
+    """Whatever comes with a status that the API does not have is an error that may pass, and a create's is unclear."""
+    with pytest.raises(WorkflowsApiError) as caught:
+        CALLS[operation].decode(Answer(status, {}, body), 0.0)
+    if status < 400:
+        assert "something that is not the API answered" in str(caught.value)
+        assert caught.value.retryable
+        assert caught.value.unsent or isinstance(caught.value, AmbiguousCreate) is (operation == "create")
 
 
 @settings(max_examples=CASES, deadline=None)

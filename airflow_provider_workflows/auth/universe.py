@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Decide where the API is: at ``api_endpoint``, or else in the universe of the credentials.
+
+A universe is a cloud of its own with Google's software, such as a sovereign one: its APIs have the same names under
+another domain than ``googleapis.com``. What is promised: a token goes to the universe that it is good for, or to where
+``api_endpoint`` says. Which one that is, a key, a configuration or the metadata server says in ``universe_domain``;
+the variable ``GOOGLE_CLOUD_UNIVERSE_DOMAIN`` must say the same where it is set. An ``api_endpoint`` needs neither: an
+emulator works whatever they are. Impersonation makes its tokens in the same universe.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
+from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.exceptions import CredentialsError
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+GOOGLE_UNIVERSE = "googleapis.com"
+VARIABLE = "GOOGLE_CLOUD_UNIVERSE_DOMAIN"
+
+# Small letters: a host name, without anything that could make another address of it.
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+
+def endpoint_in(universe: str) -> str:
+    """Return the address of the API in a universe."""
+    return f"https://workflowexecutions.{universe}"
+
+
+GOOGLE_ENDPOINT = endpoint_in(GOOGLE_UNIVERSE)
+
+
+def choose_endpoint(api_endpoint: str | None, credentials: Credentials | None) -> str:
+    """
+    Return the address that requests go to, and that a token may be sent to.
+
+    Blocks where the metadata server must be asked for its universe.
+
+    :param api_endpoint: what the connection or a task's own argument says; it is taken as it is.
+    :param credentials: ``None`` where no token is sent; then the variable decides.
+    :raises CredentialsError: where variable and credentials contradict each other, or one of them is no domain.
+    """
+    if api_endpoint:
+        return api_endpoint
+    wanted = _domain(os.environ.get(VARIABLE, "").strip(), VARIABLE)
+    if credentials is None:
+        return endpoint_in(wanted or GOOGLE_UNIVERSE)
+    universe = universe_of(credentials)
+    if wanted and wanted != universe:
+        raise CredentialsError(
+            f"the credentials are of the universe {universe!r}, and {VARIABLE} says {wanted!r}: no token is sent from "
+            f"one to the other. Set the variable to {universe!r} or remove it, use credentials of {wanted!r} (their "
+            "universe_domain says so), or say in api_endpoint where the API is"
+        )
+    return endpoint_in(universe)
+
+
+def universe_of(credentials: Credentials) -> str:
+    """
+    Return the universe of credentials.
+
+    Blocks where they are the metadata server's, which is asked, for half a minute at most; once for each credentials.
+
+    :raises CredentialsError: where they do not say one, or user credentials are of another one than Google's.
+    """
+    from google.oauth2.credentials import Credentials as UserCredentials
+
+    try:
+        universe = _domain(credentials.universe_domain, "universe_domain of the credentials")
+    except CredentialsError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - many classes, of google-auth and below
+        raise CredentialsError(
+            f"the metadata server did not say the universe of its credentials ({type(exc).__name__}); "
+            f"api_endpoint can say where the API is, or: {credentials_error(exc)}",
+            may_pass=is_transient(exc),
+        ) from None
+    if isinstance(credentials, UserCredentials) and universe not in ("", GOOGLE_UNIVERSE):
+        raise CredentialsError(f"a user's credentials (authorized_user) work in {GOOGLE_UNIVERSE} only, not {universe}")
+    return universe or GOOGLE_UNIVERSE
+
+
+def _domain(given: object, name: str) -> str:
+    """Return a domain in small letters; empty where there is none."""
+    if given in (None, ""):
+        return ""
+    domain = given.lower() if isinstance(given, str) else ""
+    if not _DOMAIN.fullmatch(domain):
+        raise CredentialsError(f"{name} must be a domain such as {GOOGLE_UNIVERSE}, got {quoted(given)}")
+    return domain
