@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
     ExecutionNotFound,
@@ -81,7 +82,7 @@ def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now
         message = "no error message"
     return ErrorAnswer(
         status_code=status_code,
-        message=message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…",
+        message=told(message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…"),
         reason=next(_reasons(envelope), None),
         retry_after=_retry_after(lowered.get("retry-after"), now),
         from_api=bool(envelope),

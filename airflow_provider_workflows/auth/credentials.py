@@ -21,6 +21,7 @@ from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
 from airflow_provider_workflows.auth.tokens import make_token_session
 from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, choose_endpoint, universe_of
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 
@@ -95,13 +96,14 @@ def _from_key_path(path: str, scopes: Sequence[str]) -> tuple[Credentials, str |
 
 
 def _read_json(path: str, field: str) -> dict[str, Any]:
-    try:
+    with caught(OSError, ValueError) as unreadable:
         text = Path(path).read_bytes()
-    except OSError as exc:
-        raise CredentialsError(f"{field}: cannot read {quoted(path)}: {exc.strerror}") from None
+    if unreadable.error:
+        why = getattr(unreadable.error, "strerror", None) or "it is no path"
+        raise CredentialsError(f"{field}: cannot read {quoted(path)}: {why}")
     content = None
     # The parser's error holds the file's text.
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         content = json.loads(text)
     if not isinstance(content, dict):
         raise CredentialsError(f"{field}: {quoted(path)} is not a file with a JSON object")
@@ -164,14 +166,14 @@ def _project_of_pool(credentials: Any) -> str | None:
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import Request
 
-    try:
+    with caught(GoogleAuthError, json.JSONDecodeError) as trouble:
         project: str | None = credentials.get_project_id(Request(make_token_session()))
-    except (GoogleAuthError, json.JSONDecodeError) as exc:
+    if trouble.error:
         raise CredentialsError(
             "the project of credential_config_file could not be looked up; fill project in the connection, "
-            f"or: {credentials_error(exc)}",
-            may_pass=is_transient(exc),
-        ) from None
+            f"or: {credentials_error(trouble.error)}",
+            may_pass=is_transient(trouble.error),
+        )
     return project
 
 
@@ -182,19 +184,19 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
 
     # An external account's project is asked for. A metadata server is not, with this: no proxy leads there.
     request = None if _only_metadata_is_left() else Request(make_token_session())
-    try:
+    with caught(Exception) as trouble:  # many classes, and any may quote a file
         credentials, project = google.auth.default(scopes=list(scopes), request=request)
-    except WorkflowsError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - many classes, and any may quote a file
+    if error := trouble.error:
+        if isinstance(error, WorkflowsError):
+            raise error
         variable = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         raise CredentialsError(
-            f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names "
+            f"Application Default Credentials cannot be loaded ({type(error).__name__}): the connection names "
             "no credentials, so GOOGLE_APPLICATION_CREDENTIALS "
             + (f"(now {quoted(variable)})" if variable else "(not set)")
             + ", gcloud's login or an attached service account must provide them",
-            may_pass=is_transient(exc) or (isinstance(exc, DefaultCredentialsError) and _only_metadata_is_left()),
-        ) from None
+            may_pass=is_transient(error) or (isinstance(error, DefaultCredentialsError) and _only_metadata_is_left()),
+        )
     return credentials, project
 
 

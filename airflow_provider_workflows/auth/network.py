@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -183,11 +184,11 @@ def proxy_for(url: str) -> Proxy | None:
         return None
     scheme = urlsplit(url).scheme
     variable = _variable(os.environ, scheme, address)
-    try:
+    with caught(ValueError) as wrong:  # its text may hold the address
         proxy = read_proxy(address)
-    except ValueError as exc:  # its text may hold the address
-        why = str(exc) if type(exc) is _Unfit else "it cannot be understood"
-        raise _unusable(f"{variable} is not the address of a proxy: {why}") from None
+    if wrong.error:
+        why = str(wrong.error) if type(wrong.error) is _Unfit else "it cannot be understood"
+        raise _unusable(f"{variable} is not the address of a proxy: {why}")
     if proxy.is_socks and not (find_spec("socks") and find_spec("aiohttp_socks")):
         raise _unusable(
             f"{variable} names a SOCKS proxy, which needs two packages that are not both installed: "

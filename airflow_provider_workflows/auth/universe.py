@@ -16,6 +16,7 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError
 
@@ -72,16 +73,15 @@ def universe_of(credentials: Credentials) -> str:
     """
     from google.oauth2.credentials import Credentials as UserCredentials
 
-    try:
-        universe = _domain(credentials.universe_domain, "universe_domain of the credentials")
-    except CredentialsError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - many classes, of google-auth and below
+    with caught(Exception) as trouble:  # many classes, of google-auth and below
+        said = credentials.universe_domain
+    if trouble.error:
         raise CredentialsError(
-            f"the metadata server did not say the universe of its credentials ({type(exc).__name__}); "
-            f"api_endpoint can say where the API is, or: {credentials_error(exc)}",
-            may_pass=is_transient(exc),
-        ) from None
+            f"the metadata server did not say the universe of its credentials ({type(trouble.error).__name__}); "
+            f"api_endpoint can say where the API is, or: {credentials_error(trouble.error)}",
+            may_pass=is_transient(trouble.error),
+        )
+    universe = _domain(said, "universe_domain of the credentials")
     if isinstance(credentials, UserCredentials) and universe not in ("", GOOGLE_UNIVERSE):
         raise CredentialsError(f"a user's credentials (authorized_user) work in {GOOGLE_UNIVERSE} only, not {universe}")
     return universe or GOOGLE_UNIVERSE

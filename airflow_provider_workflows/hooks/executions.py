@@ -15,6 +15,7 @@ from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import check_interval, wait_for_end
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
@@ -72,11 +73,10 @@ class WorkflowExecutionsHook(HookBase):
         """Return the connection's settings with this hook's own arguments in them."""
         if self._settings is None:
             arguments = self._arguments
-            try:
-                connection = self.get_connection(self.gcp_conn_id)
-            except AirflowNotFoundException:
-                raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given
-            self._settings = arguments.settings(connection)
+            with caught(AirflowNotFoundException):  # Airflow's own quotes what was given
+                self._settings = arguments.settings(self.get_connection(self.gcp_conn_id))
+        if self._settings is None:
+            raise AirflowNotFoundException(self._arguments.missing())
         return self._settings
 
     @property
