@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
 from airflow_provider_workflows.auth.tokens import make_token_session
-from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, choose_endpoint, universe_of
+from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, choose_endpoint, knowing_universe, universe_of
 from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
@@ -65,6 +65,8 @@ def load_credentials(settings: ConnectionSettings, impersonation_chain: str | Se
         if settings.impersonation_chain:
             log.warning("The connection is anonymous: impersonation_chain is not used and no token is sent.")
         return Resolved(credentials, settings.project, choose_endpoint(settings.api_endpoint, None))
+    if settings.impersonation_chain or not settings.api_endpoint:
+        credentials = knowing_universe(credentials)
     endpoint = choose_endpoint(settings.api_endpoint, credentials)
     if settings.impersonation_chain:
         credentials = _impersonated(credentials, settings)
@@ -182,8 +184,8 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
     from google.auth.exceptions import DefaultCredentialsError
     from google.auth.transport.requests import Request
 
-    # An external account's project is asked for. A metadata server is not, with this: no proxy leads there.
-    request = None if _only_metadata_is_left() else Request(make_token_session())
+    # For an external account's project, and the metadata server: google-auth's own request takes proxies to both.
+    request = Request(make_token_session())
     with caught(Exception) as trouble:  # many classes, and any may quote a file
         credentials, project = google.auth.default(scopes=list(scopes), request=request)
     if error := trouble.error:
@@ -212,7 +214,7 @@ def _only_metadata_is_left() -> bool:
 def _impersonated(source: Credentials, settings: ConnectionSettings) -> Credentials:
     from google.auth.impersonated_credentials import Credentials as ImpersonatedCredentials
 
-    universe_of(source)  # google-auth asks for it as well, and its errors would be its own
+    universe_of(source)  # which becomes part of an address
     *delegates, target = settings.impersonation_chain
     return ImpersonatedCredentials(  # type: ignore[no-untyped-call]
         source_credentials=source,

@@ -16,6 +16,7 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
+from airflow_provider_workflows.auth.tokens import make_token_session
 from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GOOGLE_UNIVERSE = "googleapis.com"
 VARIABLE = "GOOGLE_CLOUD_UNIVERSE_DOMAIN"
 
+_OF_CREDENTIALS = "universe_domain of the credentials"
 # Small letters: a host name, without anything that could make another address of it.
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
@@ -42,10 +44,9 @@ def choose_endpoint(api_endpoint: str | None, credentials: Credentials | None) -
     """
     Return the address that requests go to, and that a token may be sent to.
 
-    Blocks where the metadata server must be asked for its universe.
-
     :param api_endpoint: what the connection or a task's own argument says; it is taken as it is.
-    :param credentials: ``None`` where no token is sent; then the variable decides.
+    :param credentials: such as know their universe, unless there is an ``api_endpoint``; ``None`` where no token is
+        sent, then the variable decides.
     :raises CredentialsError: where variable and credentials contradict each other, or one of them is no domain.
     """
     if api_endpoint:
@@ -65,26 +66,42 @@ def choose_endpoint(api_endpoint: str | None, credentials: Credentials | None) -
 
 def universe_of(credentials: Credentials) -> str:
     """
-    Return the universe of credentials.
+    Return the universe of credentials that know it.
 
-    Blocks where they are the metadata server's, which is asked, for half a minute at most; once for each credentials.
-
-    :raises CredentialsError: where they do not say one, or user credentials are of another one than Google's.
+    :raises CredentialsError: where it is no domain, or user credentials are of another one than Google's.
     """
     from google.oauth2.credentials import Credentials as UserCredentials
 
+    universe = _domain(credentials.universe_domain, _OF_CREDENTIALS) or GOOGLE_UNIVERSE
+    if isinstance(credentials, UserCredentials) and universe != GOOGLE_UNIVERSE:
+        raise CredentialsError(f"a user's credentials (authorized_user) work in {GOOGLE_UNIVERSE} only, not {universe}")
+    return universe
+
+
+def knowing_universe(credentials: Credentials) -> Credentials:
+    """
+    Return credentials that know their universe: for those of a metadata server, that is asked.
+
+    Blocks, for half a minute at most. google-auth would ask as well, later, and through a proxy.
+
+    :raises CredentialsError: where it does not answer.
+    """
+    from google.auth import compute_engine
+    from google.auth.compute_engine import _metadata
+    from google.auth.transport.requests import Request
+
+    if not isinstance(credentials, compute_engine.Credentials):
+        return credentials
     with caught(Exception) as trouble:  # many classes, of google-auth and below
-        said = credentials.universe_domain
+        said = _metadata.get_universe_domain(Request(make_token_session()))  # type: ignore[no-untyped-call]
     if trouble.error:
         raise CredentialsError(
             f"the metadata server did not say the universe of its credentials ({type(trouble.error).__name__}); "
             f"api_endpoint can say where the API is, or: {credentials_error(trouble.error)}",
             may_pass=is_transient(trouble.error),
         )
-    universe = _domain(said, "universe_domain of the credentials")
-    if isinstance(credentials, UserCredentials) and universe not in ("", GOOGLE_UNIVERSE):
-        raise CredentialsError(f"a user's credentials (authorized_user) work in {GOOGLE_UNIVERSE} only, not {universe}")
-    return universe or GOOGLE_UNIVERSE
+    known: Credentials = credentials.with_universe_domain(_domain(said, _OF_CREDENTIALS))
+    return known
 
 
 def _domain(given: object, name: str) -> str:

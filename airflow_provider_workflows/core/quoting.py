@@ -63,8 +63,11 @@ def told(text: str) -> str:
 
     Words that look like a key or a token are left out: the service quotes what it was sent.
     """
-    line = "".join(each if each.isprintable() else " " for each in text)
-    return " ".join("…" if _is_random(word) or _has_digits_in_run(word) else word for word in line.split())
+    return re.sub(r"\S+", _unless_key, one_line(text))
+
+
+def _unless_key(word: re.Match[str]) -> str:
+    return "…" if _is_random(word[0]) or _has_digits_in_run(word[0]) else word[0]
 
 
 def _has_digits_in_run(word: str) -> bool:
@@ -78,6 +81,11 @@ def quoted(value: Any) -> str:
     if is_quotable(value):
         return repr(value)
     return f"{looks_like(value) or _size(value)}, which is not shown"
+
+
+def one_line(text: str) -> str:
+    """Return somebody else's text as it can stand in a log: no line breaks, escape codes or halves of characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def quoted_fields(value: Any) -> str:

@@ -70,8 +70,8 @@ def test_what_could_be_a_secret_is_not_shown(value: Any, where: str) -> None:
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ("Two\nlines\tand \x1b[31mcolour\x1b[0m", "Two lines and [31mcolour [0m"),
-        ("half \ud800 a pair, \u202e backwards", "half a pair, backwards"),
+        ("Two\nlines\tand \x1b[31mcolour\x1b[0m", "Two lines and  [31mcolour [0m"),
+        ("half \ud800 a pair, \u202e backwards", "half   a pair,   backwards"),
         ("Grant roles/iam.serviceAccountTokenCreator to a@b.c", "Grant roles/iam.serviceAccountTokenCreator to a@b.c"),
         ('Unknown name "key": Cannot find field.', 'Unknown name "key": Cannot find field.'),
         ("Subject token eyJhbGciOiJSUzI1NiJ9.e30.c2ln is bad", "Subject token … is bad"),
