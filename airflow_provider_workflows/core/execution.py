@@ -10,6 +10,7 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
@@ -115,11 +116,20 @@ def parse_time(value: Any, parameter: str) -> datetime | None:
 
 def started_at(execution: Mapping[str, Any]) -> datetime:
     """Return when an execution started, or was created where it is still queued; the far future if it says neither."""
-    try:
-        time = parse_time(execution.get("startTime") or execution.get("createTime"), "startTime")
-    except ValueError:
-        time = None
-    return time or datetime.max.replace(tzinfo=timezone.utc)
+    return _first_time(execution, "startTime", "createTime")
+
+
+def created_at(execution: Mapping[str, Any]) -> datetime:
+    """Return when an execution was created, or started where that is not told (v1beta); as :func:`started_at` else."""
+    return _first_time(execution, "createTime", "startTime")
+
+
+def _first_time(execution: Mapping[str, Any], *fields: str) -> datetime:
+    for field in fields:
+        with contextlib.suppress(ValueError):
+            if time := parse_time(execution.get(field), field):
+                return time
+    return datetime.max.replace(tzinfo=timezone.utc)
 
 
 class Verdict(Enum):

@@ -36,6 +36,11 @@ def quoted(value: Any) -> str:
     return f"{looks_like(value) or _size(value)}, which is not shown"
 
 
+def one_line(text: str) -> str:
+    """Return somebody else's text as it can stand in a log: no line breaks, escape codes or halves of characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def looks_like(value: Any) -> str | None:
     """Say which kind of key or credentials a value looks like, and where that belongs; ``None`` for none."""
     if not isinstance(value, str):

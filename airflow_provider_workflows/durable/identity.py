@@ -20,6 +20,7 @@ from airflow_provider_workflows.core.names import WorkflowName
 TASK_KEY = "airflow-task-key"
 KEY = "airflow-key"
 GENERATION = "airflow-generation"
+TRY_NUMBER = "airflow-try-number"
 ATTEMPT = "airflow-attempt"
 
 
@@ -52,7 +53,7 @@ class TaskIdentity:
             "airflow-task-id": label_text(self.task_id),
             "airflow-run-id": label_text(self.run_id),
             "airflow-map-index": label_text(str(self.map_index)),
-            "airflow-try-number": str(self.try_number),
+            TRY_NUMBER: str(self.try_number),
             TASK_KEY: self.key,
             KEY: self.create_key(fingerprint),
             GENERATION: str(self.generation),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import is_passing, timed_out
+from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
 from airflow_provider_workflows.core.clock import Clock
@@ -176,7 +177,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
     ) -> Execution:
         """Create an execution; see :meth:`WorkflowExecutionsHook.create_execution`."""
         workflow = await self.workflow(workflow_id, location, project_id)
-        return await (await self.get_client()).create(workflow, create_body(argument, labels, execution))
+        client, body = await self.get_client(), create_body(argument, labels, execution)
+        return await client.retry.asynchronous(made_nothing)(client.create, workflow, body)
 
     async def get_execution(
         self,

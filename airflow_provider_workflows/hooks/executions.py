@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import check_interval, wait_for_end
+from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
@@ -146,7 +147,7 @@ class WorkflowExecutionsHook(HookBase):
         """
         Create an execution of the latest revision of a workflow, with exactly one POST.
 
-        Repeated only where the first surely had no effect: 429, and a connection that was never made.
+        Repeated only where the first surely had no effect: 429, and where nothing was sent.
 
         :param argument: any JSON value, sent as JSON; ``None`` sends none.
         :param labels: labels of the execution (v1 only).
@@ -156,8 +157,12 @@ class WorkflowExecutionsHook(HookBase):
         :raises AmbiguousCreate: where the answer got lost: an execution may exist.
         :raises WorkflowsApiError: where the service refuses.
         """
-        workflow = self.workflow(workflow_id, location, project_id)
-        return self.client.create(workflow, create_body(argument, labels, execution))
+        return self.create(self.workflow(workflow_id, location, project_id), create_body(argument, labels, execution))
+
+    def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
+        """Create an execution of a body that is made already; see :meth:`create_execution`."""
+        client = self.client
+        return client.retry.sync(made_nothing)(client.create, workflow, body)
 
     def get_execution(
         self,

@@ -268,7 +268,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         self.log.info("%s ended in state %s." if is_ended(state) else "%s is in state %s.", name, state)
         if self.verdict(execution) is Verdict.SUCCESS or self._was_passed(seen):
             self.push_result(context, execution)
-            return execution
+            return self.returned(execution)
         error = execution_error(execution, name)
         if isinstance(error, ExecutionCancelled):
             raise AirflowFailException(str(error)) from error

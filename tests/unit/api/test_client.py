@@ -129,6 +129,18 @@ def test_create_that_surely_did_nothing_is_repeated(
     assert clock.slept == [30.0]
 
 
+@pytest.mark.usefixtures("versioned_connection")
+def test_the_client_makes_one_attempt_to_create(
+    unpack: Callable[[], tuple[int, int]], hook: WorkflowExecutionsHook, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """The client itself never repeats a create, not even after an answer that says that it had no effect."""
+    emulator.fail("create", "rate_limited")
+    with pytest.raises(QuotaExceeded):
+        hook.client.create(hook.workflow("echo"), {})
+    assert unpack() == (1, 0)
+    assert clock.slept == []
+
+
 @pytest.mark.usefixtures("connection")
 def test_create_that_is_refused_with_401_is_reported(
     caller: Caller, unpack: Callable[[], tuple[int, int]], emulator: Emulator
