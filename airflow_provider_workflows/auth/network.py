@@ -231,11 +231,15 @@ def read_proxy(address: str) -> Proxy:
     from requests.utils import get_auth_from_url, prepend_scheme_if_needed
     from urllib3.util import parse_url
 
+    if not address.isprintable() or " " in address:
+        raise _Unfit("it has a space or a line break in it")
     url = prepend_scheme_if_needed(address, "http")  # type: ignore[no-untyped-call]
     parts = urlsplit(url)
     if parts.scheme not in _PORTS:
         raise _Unfit(f"it must begin with one of {', '.join(f'{each}://' for each in _PORTS)}")
-    bare = f"{parts.scheme}://{_host(parts)}:{_port(parts)}"
+    if urlsplit(address if "//" in address else f"//{address}").port == 0:  # which old versions of urllib3 drop
+        raise _Unfit("its port is no number from 1 to 65535")
+    bare = f"{parts.scheme}://{_host(parts)}:{parts.port or _PORTS[parts.scheme]}"
     if parse_url(url).host is None or parse_url(bare).url != bare:
         raise _Unfit("it names no host")
     if parts.scheme in _SOCKS and not all(each.isascii() for each in get_auth_from_url(url)):
@@ -249,12 +253,6 @@ def _host(parts: SplitResult) -> str:
         if host.encode("idna"):
             return f"[{host}]" if ":" in host else host
     raise _Unfit("it names no host")
-
-
-def _port(parts: SplitResult) -> int:
-    if port := _PORTS[parts.scheme] if parts.port is None else parts.port:
-        return port
-    raise _Unfit("its port is no number from 1 to 65535")
 
 
 def _variable(environ: Mapping[str, str], scheme: str, address: str) -> str:
