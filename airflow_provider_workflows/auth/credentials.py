@@ -175,8 +175,8 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
     from google.auth.exceptions import DefaultCredentialsError
     from google.auth.transport.requests import Request
 
-    # An external account's project is asked for. A metadata server is not, with this: no proxy leads there.
-    request = None if _only_metadata_is_left() else Request(make_token_session())
+    # For an external account's project, and the metadata server: google-auth's own request takes proxies to both.
+    request = Request(make_token_session())
     try:
         credentials, project = google.auth.default(scopes=list(scopes), request=request)
     except WorkflowsError:

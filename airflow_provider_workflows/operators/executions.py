@@ -176,7 +176,6 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         One call in a bounded time; an execution that is already over is no error. Where another try has taken over,
         the execution is that one's: it goes on with it, or after a clear cancels it.
         """
-        from airflow_provider_workflows.api.cancelling import cancel_bounded
         from airflow_provider_workflows.operators.taken_over import was_taken_over
 
         if not self.cancel_on_kill:
@@ -187,7 +186,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
                 self._creating.leaving(self.hook.client).give_way()
             return
         if self._name is not None:
-            cancel_bounded(self.hook.client, self._name, self.log)
+            self.cancel(self._name)
         elif self._creating is not None:
             self._creating.leaving(self.hook.client).cancel()
 
