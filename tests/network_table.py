@@ -233,6 +233,8 @@ LINES = [
             "http://me:s3cr3t@127.0.0.1:port": _UNCLEAR,
             "http://me:s3c/r3t@127.0.0.1:80": _UNCLEAR,
             "http://me:s3cr3t@host..name:80": "it names no host",
+            "http://me:s3cr3t@host name:80": "it has a space or a line break in it",
+            "http://me:s3cr3t@127.0.0.1:{proxy_port}\n": "it has a space or a line break in it",
             f"http://me:s3cr3t@{'long' * 16}:80": "it names no host",
             "ftp://me:s3cr3t@127.0.0.1": "it must begin with one of http://, https://, "
             "socks4://, socks4a://, socks5://, socks5h://",

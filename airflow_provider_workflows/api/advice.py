@@ -62,7 +62,7 @@ BY_REASON: Mapping[str, str] = {
 
 #: What to do, by the status, where there is no reason or none that is known.
 BY_STATUS: Mapping[int, str] = {
-    401: f"{_TOKEN}: check the connection's key, identity and its expiry.",
+    401: f"{_TOKEN}: check the connection's key, identity and its expiry; with is_anonymous it has none.",
     403: "The identity of the connection needs the permission '{permission}' (role {role}).",
     404: "Check project_id, location, workflow_id and execution_id: one of them does not exist there.",
     429: "A quota is used up; see https://cloud.google.com/workflows/quotas.",

@@ -15,6 +15,8 @@ itself is decided here for both, by requests' own functions, and what only one o
   only google-auth's sync session knows them. The variables are often set for everything on a machine, so they are no
   error, and requests go where they would go without them.
 
+* **Redirects** are not followed, also those of servers of tokens.
+
 A file that does not exist and an address that is none are errors of this machine: they are raised before anything is
 sent, name the variable, and are not worth repeating. A proxy's address is never quoted: it can hold a password.
 """
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -199,11 +202,11 @@ def proxy_for(url: str) -> Proxy | None:
         return None
     scheme = urlsplit(url).scheme
     variable = _variable(os.environ, scheme, address)
-    try:
+    with caught(ValueError, TypeError) as wrong:  # their texts may hold the address; TypeError: a login without a host
         proxy = read_proxy(address)
-    except (ValueError, TypeError) as exc:  # requests' TypeError is of a login without a host
-        why = str(exc) if type(exc) is _Unfit else _UNCLEAR
-        raise _unusable(f"{variable} is not the address of a proxy: {why}") from None
+    if wrong.error:
+        why = str(wrong.error) if type(wrong.error) is _Unfit else _UNCLEAR
+        raise _unusable(f"{variable} is not the address of a proxy: {why}")
     if proxy.is_socks and not (find_spec("socks") and find_spec("aiohttp_socks")):
         raise _unusable(
             f"{variable} names a SOCKS proxy, which needs two packages that are not both installed: "
@@ -228,11 +231,15 @@ def read_proxy(address: str) -> Proxy:
     from requests.utils import get_auth_from_url, prepend_scheme_if_needed
     from urllib3.util import parse_url
 
+    if not address.isprintable() or " " in address:
+        raise _Unfit("it has a space or a line break in it")
     url = prepend_scheme_if_needed(address, "http")  # type: ignore[no-untyped-call]
     parts = urlsplit(url)
     if parts.scheme not in _PORTS:
         raise _Unfit(f"it must begin with one of {', '.join(f'{each}://' for each in _PORTS)}")
-    bare = f"{parts.scheme}://{_host(parts)}:{_port(parts)}"
+    if urlsplit(address if "//" in address else f"//{address}").port == 0:  # which old versions of urllib3 drop
+        raise _Unfit("its port is no number from 1 to 65535")
+    bare = f"{parts.scheme}://{_host(parts)}:{parts.port or _PORTS[parts.scheme]}"
     if parse_url(url).host is None or parse_url(bare).url != bare:
         raise _Unfit("it names no host")
     if parts.scheme in _SOCKS and not all(each.isascii() for each in get_auth_from_url(url)):
@@ -246,12 +253,6 @@ def _host(parts: SplitResult) -> str:
         if host.encode("idna"):
             return f"[{host}]" if ":" in host else host
     raise _Unfit("it names no host")
-
-
-def _port(parts: SplitResult) -> int:
-    if port := _PORTS[parts.scheme] if parts.port is None else parts.port:
-        return port
-    raise _Unfit("its port is no number from 1 to 65535")
 
 
 def _variable(environ: Mapping[str, str], scheme: str, address: str) -> str:
@@ -279,6 +280,9 @@ def session_class(base: Any) -> Any:
                 "stream": bool(stream),
                 "cert": cert,
             }
+
+        def get_redirect_target(self, _: Any) -> None:
+            """Follow no redirect: what is sent to a server of tokens is as good as a token."""
 
     return OurSession
 

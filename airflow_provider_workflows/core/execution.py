@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.quoting import quoted, told
 
 View = Literal["BASIC", "FULL"]
 ApiVersion = Literal["v1", "v1beta"]
@@ -51,6 +51,7 @@ class Execution(TypedDict, total=False):
     disableConcurrencyQuotaOverflowBuffering: bool
 
 
+_STATE = re.compile(r"\w{0,64}", re.ASCII)  # states that nobody knows yet are logged
 _OBJECTS = frozenset({"error", "stateError", "status", "labels"})
 
 
@@ -64,7 +65,11 @@ def well_formed(decoded: Any) -> dict[str, Any] | None:
     """
     if not isinstance(decoded, Mapping) or not isinstance(decoded.get("name"), str):
         return None
-    return {key: value for key, value in decoded.items() if isinstance(value, _type_of(key))}
+    return {
+        key: value
+        for key, value in decoded.items()
+        if isinstance(value, _type_of(key)) and (key != "state" or _STATE.fullmatch(str(value)))
+    }
 
 
 def _type_of(field: str) -> type:
@@ -79,7 +84,11 @@ def current_steps(execution: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return routine and step of each place where an execution is, outermost first; empty where it does not say."""
     steps = (execution.get("status") or {}).get("currentSteps")
     each_step = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    return [(str(step.get("routine")), str(step.get("step"))) for step in each_step]
+    return [(_word(step.get("routine")), _word(step.get("step"))) for step in each_step]
+
+
+def _word(value: Any) -> str:
+    return told(value) if isinstance(value, str) else "?"
 
 
 def execution_id_of(execution: Mapping[str, Any]) -> str:
@@ -106,7 +115,7 @@ def parse_time(value: Any, parameter: str) -> datetime | None:
         # Python 3.10 takes neither a "Z" nor other fractions than three or six digits.
         text = value.replace("Z", "+00:00") if isinstance(value, str) else value.isoformat()
         time = datetime.fromisoformat(_FRACTION.sub(lambda match: f".{match[1]:0<6.6}", text))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         time = None
     if time is None or time.tzinfo is None:
         msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {quoted(value)}."

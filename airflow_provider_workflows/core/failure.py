@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.core.quoting import one_line
+from airflow_provider_workflows.core.quoting import one_line, told
 from airflow_provider_workflows.core.values import decode_json
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -38,15 +38,15 @@ def _failing_frame(error: Mapping[str, Any]) -> tuple[str | None, int | None]:
     """Find the innermost step and line, in the stack trace or else in the text of the context."""
     elements = _object(error.get("stackTrace")).get("elements")
     for element in map(_object, elements if isinstance(elements, list) else ()):
-        if step := _text(element.get("step")):
+        if step := told(_text(element.get("step"))):
             return step, _line(_object(element.get("position")).get("line"))
     match = _FRAME.search(_text(error.get("context")))
-    return (match["step"], _line(match["line"])) if match else (None, None)
+    return (told(match["step"]), _line(match["line"])) if match else (None, None)
 
 
 def _line(number: Any) -> int | None:
     """Return a line's number, which the API writes as text."""
-    return int(number) if re.fullmatch(r"[0-9]{1,9}", str(number)) else None
+    return int(number) if isinstance(number, (str, int)) and re.fullmatch(r"[0-9]{1,9}", str(number)) else None
 
 
 def _reason(execution: Mapping[str, Any], payload: Any) -> str:
@@ -63,7 +63,7 @@ def _reason(execution: Mapping[str, Any], payload: Any) -> str:
         text = f"{text} ({tags})" if text else tags
     state_error = _object(execution.get("stateError"))
     text = text or " ".join(filter(None, (_text(state_error.get(key)) for key in ("type", "details"))))
-    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+    return told(text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…")
 
 
 def _words(tags: Any) -> str:

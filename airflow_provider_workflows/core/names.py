@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.quoting import is_key, quoted
 
 # Projects may be domain-scoped ("example.com:name"); everything else that could change a URL's meaning is refused.
 _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -27,11 +27,16 @@ _WHOLE = {"workflow_id": "projects/…/workflows/…", "execution_id": "projects
 
 
 def _check_segment(parameter: str, value: Any, pattern: re.Pattern[str] = _SEGMENT) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value):
+    if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value) or is_key(value):
         hint = f"got {quoted(value)}" if value else "it is empty"
         whole = f", or the whole resource name {_WHOLE[parameter]}" if parameter in _WHOLE else ""
         raise ValueError(f"{parameter} must be a plain id of letters, digits, '-' and '_'{whole} ({hint}).")
     return value
+
+
+def check_project(parameter: str, value: Any) -> str:
+    """Return a project's id or number, or raise a ``ValueError`` that names the parameter."""
+    return _check_segment(parameter, value, _PROJECT)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class WorkflowName:
 
     def __post_init__(self) -> None:
         """Check each part before it can reach a URL."""
-        _check_segment("project_id", self.project, _PROJECT)
+        check_project("project_id", self.project)
         _check_segment("location", self.location)
         _check_segment("workflow_id", self.workflow)
 

@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 
 #: What to write instead of what has no JSON that everybody expects, by the first type that fits.
@@ -146,8 +147,8 @@ def _checked_key(key: Any, path: str) -> str:
 
 
 def _checked_text(text: str, path: str) -> str:
-    try:
+    with caught(UnicodeEncodeError) as wrong:  # it holds the text
         text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{path} holds half of a surrogate pair, which cannot be sent as UTF-8.") from None
+    if wrong.error:
+        raise ValueError(f"{path} holds half of a surrogate pair, which cannot be sent as UTF-8.")
     return text

@@ -48,6 +48,8 @@ def check_json_text(text: str | bytes, parameter: str) -> str:
         wrong = "it is not UTF-8"
     except json.JSONDecodeError as exc:
         wrong = f"{exc.msg} at line {exc.lineno} column {exc.colno}"
+    except RecursionError:
+        wrong = "nested too deeply"
     if wrong is not None:
         # Raised outside of the handler: the parser's own error holds the whole text.
         msg = f"{parameter} must be JSON text ({wrong}). Pass a dict or list to have it encoded."

@@ -19,7 +19,8 @@ was sent), and where looking for what it made says so.
 stays the same from try to try and changes with each clear. A retry attaches; a cleared task starts anew.
 
 The steps are in files of their own: :class:`EarlierTries` looks back, :class:`TaskSearch` finds by label,
-:func:`choose` decides, :class:`Record` remembers, :class:`Leaving` ends a try that is killed or taken over.
+:func:`choose` decides, :class:`Record` remembers, :class:`LaterTries` notices where there is no record that another
+try has taken over, :class:`Leaving` ends a try that is killed or taken over.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.durable.choice import Choice, choose
 from airflow_provider_workflows.durable.earlier import EarlierTries
 from airflow_provider_workflows.durable.identity import ATTEMPT, TaskIdentity, fingerprint_of, label_of
+from airflow_provider_workflows.durable.later import LaterTries
 from airflow_provider_workflows.durable.leaving import Attempt, Leaving, Progress
 from airflow_provider_workflows.durable.record import RECORD_KEY, Record, Store, check_not_taken_over, is_taken_over
 from airflow_provider_workflows.durable.search import LOOK_BACK_MARGIN, TaskSearch
@@ -97,6 +99,7 @@ class DurableCreate:
         self._fingerprint = fingerprint_of(workflow, body)
         self._key = identity.create_key(self._fingerprint)
         self._progress = Progress()
+        self._later = LaterTries(client.clock, identity, log)
         self._search = TaskSearch(client, workflow, identity, log) if client.api.version == "v1" else None
         self._earlier = EarlierTries(client, identity, None, self._search, log)
 
@@ -215,10 +218,16 @@ class DurableCreate:
         A failure stops it: Airflow refuses when another try has taken over this task, for example after missed
         heartbeats, and that try has already looked for what this one created.
         """
+        self._check_later()
         attempt = Attempt(uuid.uuid4().hex, self._client.clock.time())
         self._record(None, attempt.sent_at, attempt.id).write(self._store)
         self._progress.attempts.append(attempt)
         return attempt
+
+    def _check_later(self) -> None:
+        """Notice that another try has taken over, where no store tells."""
+        if self._store is None and self._search is not None:
+            self._later.check(self._search)
 
     def _withdraw(self) -> None:
         """Take back what was written down for a create that made nothing: the next try has nothing to look for."""
@@ -255,6 +264,7 @@ class DurableCreate:
         self._progress.execution, self._progress.unanswered = execution, None
         try:
             self._remember_execution(execution, attempt.sent_at, attempt.id)
+            self._check_later()
         except Exception:
             self._log.warning("Another try of this task has taken over while %s was created.", self._name(execution))
             self.leaving(self._client).give_way()

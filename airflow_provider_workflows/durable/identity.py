@@ -60,6 +60,11 @@ class TaskIdentity:
             ATTEMPT: attempt,
         }
 
+    def is_before(self, execution: Execution) -> bool:
+        """Tell whether a later try of this task instance has made an execution: it has this task now."""
+        label = label_of(execution, TRY_NUMBER) or ""
+        return label.isdecimal() and int(label) > self.try_number
+
     def create_key(self, fingerprint: str) -> str:
         """Return the hash of this task instance with what it creates: another argument is another execution."""
         return _digest([self.key, fingerprint])

@@ -20,7 +20,7 @@ from airflow_provider_workflows.api.cancelling import cancel_several
 from airflow_provider_workflows.core.execution import Execution, execution_id_of, is_ended
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.durable.earlier import EarlierTries
-from airflow_provider_workflows.durable.identity import ATTEMPT, TRY_NUMBER, label_of
+from airflow_provider_workflows.durable.identity import ATTEMPT, label_of
 from airflow_provider_workflows.exceptions import WorkflowsError
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ class Leaving:
         later = True  # without labels nobody finds what was not recorded
         try:
             if search := self._bounded().search:
-                found = search.of_any_try(self._is_later)
-                later = any(map(self._is_later, found))
+                is_later = self.earlier.identity.is_before
+                found = search.of_any_try(is_later)
+                later = any(map(is_later, found))
                 made += [each for each in found if self._is_mine(each) and not _is_among(each, made)]
         except WorkflowsError as exc:
             self.log.warning("What the other try goes on with cannot be told: %s", exc)
@@ -128,11 +129,6 @@ class Leaving:
         if not self.progress.attempts:
             return earlier.still_going()
         return earlier.search.of_attempts(self.progress.ids, lost.id if lost else None) if earlier.search else []
-
-    def _is_later(self, execution: Execution) -> bool:
-        """Tell whether a later try has made it."""
-        label = label_of(execution, TRY_NUMBER) or ""
-        return label.isdecimal() and int(label) > self.earlier.identity.try_number
 
     def _is_mine(self, execution: Execution) -> bool:
         return label_of(execution, ATTEMPT) in self.progress.ids

@@ -14,6 +14,7 @@ from airflow_provider_workflows.api.looking import is_passing, timed_out
 from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
@@ -325,7 +326,8 @@ def _load(settings: ConnectionSettings) -> tuple[Any, Resolved, Authorities]:
     from airflow_provider_workflows.auth.credentials import load_credentials
 
     authorities = prepare_async_session()
-    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings), authorities
+    resolved = load_credentials(settings)
+    return ExecutionsApi(settings.api_version, resolved.endpoint), resolved, authorities
 
 
 async def read_connection(arguments: ConnectionArguments) -> Connection:
@@ -334,7 +336,6 @@ async def read_connection(arguments: ConnectionArguments) -> Connection:
 
     :raises AirflowNotFoundException: saying how to make it.
     """
-    try:
+    with caught(AirflowNotFoundException):  # Airflow's own quotes what was given
         return await get_connection_async(arguments.gcp_conn_id)
-    except AirflowNotFoundException:
-        raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given
+    raise AirflowNotFoundException(arguments.missing())

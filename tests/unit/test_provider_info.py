@@ -15,7 +15,7 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 import airflow_provider_workflows
-from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
+from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS, placeholders
 from airflow_provider_workflows.hooks.connection_form import connection_form_widgets, ui_field_behaviour
 
 AIRFLOW_FOLDER = Path(airflow.__path__[0])
@@ -69,13 +69,14 @@ def test_form_shows_every_field_and_hides_the_key(info: dict[str, Any]) -> None:
         "keyfile_dict",
         "credential_config_file",
         "impersonation_chain",
-        "scope",
         "quota_project_id",
-        "num_retries",
-        "is_anonymous",
         "api_endpoint",
-        "api_version",
         "timeout",
+        "num_retries",
+        "scope",
+        "api_version",
+        "is_anonymous",
+        "test_workflow",
     ]
     assert not set(fields) & set(REFUSED_FIELDS)
     assert fields["keyfile_dict"]["schema"] == {"type": ["string", "null"], "format": "password"}
@@ -92,7 +93,7 @@ def test_hidden_fields_are_the_same_on_both_airflow_versions(info: dict[str, Any
     """The extra stays editable, because a refused field must be removable."""
     hidden = info["connection-types"][0]["ui-field-behaviour"]["hidden-fields"]
     assert hidden == ["host", "schema", "login", "password", "port"]
-    assert ui_field_behaviour() == {"hidden_fields": hidden, "relabeling": {}, "placeholders": {}}
+    assert ui_field_behaviour() == {"hidden_fields": hidden, "relabeling": {}, "placeholders": placeholders()}
     jsonschema.validate(ui_field_behaviour(), schema("customized_form_field_behaviours.schema.json"))
 
 

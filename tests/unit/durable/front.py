@@ -32,12 +32,14 @@ def front(
     endpoint: str,
     asked: Callable[[Query], Query] = lambda query: query,
     answered: Callable[[Query, dict[str, Any]], None] = lambda query, page: None,
+    creating: Callable[[], object] = lambda: None,
 ) -> Iterator[str]:
     """
     Pass requests on to an endpoint; give the address to ask instead.
 
     :param asked: changes the query of a list.
     :param answered: changes the page that a list answers with, in place.
+    :param creating: what happens before a create is passed on.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,6 +52,8 @@ def front(
         def _pass_on(self, body: bytes | None) -> None:
             path, query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))
             is_list = body is None and path.endswith("/executions")
+            if body is not None and path.endswith("/executions"):
+                creating()
             target = f"{endpoint.rstrip('/')}{path}?{urlencode(asked(query) if is_list else query)}"
             headers = {"Content-Type": self.headers.get("Content-Type", "application/json")}
             try:

@@ -16,12 +16,16 @@ from typing import Any
 import pytest
 
 from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
+from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
 from tests.log_lines import LogLine
+from tests.unit.conftest import Connect
 from tests.unit.durable.conftest import Killed, Setting, ids, kill_while_waiting, states
+from tests.unit.durable.front import front
 
 STORE = Setting("v1", store=True)
+LABELS = Setting("v1", store=False)
 with_store = pytest.mark.parametrize("setting", [STORE, Setting("v1beta", store=True)], ids=str)
 
 #: Still going when everybody has woken up.
@@ -82,7 +86,8 @@ class Old:
         self._begin, self._clock, self._setting, self._arguments = begin, clock, setting, arguments
         self.run = begin(setting, **arguments)
         self.store = OldStore()
-        self.run.state_store = self.store
+        if setting.store:
+            self.run.state_store = self.store
         self.next: TaskRun
 
     def give_up(self, *, cleared: bool = False) -> TaskRun:
@@ -90,7 +95,8 @@ class Old:
         self._clock.manual.advance(300)
         self.store.given_up = True
         self.next = self._begin(self._setting, **self._arguments)
-        self.next.state_store = StateStore(self.store.values)
+        if self._setting.store:
+            self.next.state_store = StateStore(self.store.values)
         self.next.try_number, self.next._max_tries = self.run.try_number, self.run._max_tries
         return self.next.clear() if cleared else self.next.retry()
 
@@ -236,3 +242,46 @@ def test_a_recorded_execution_is_enough_where_nothing_can_be_listed(
     emulator.fail("list", "permission_denied", times=None)
     assert run.retry().run()["state"] == "SUCCEEDED"
     assert emulator.count("create") == 1
+
+
+# --- where Airflow has no store (2.11 to 3.2) -----------------------------------------------------------------------
+
+
+def test_asleep_after_a_429_without_a_store(begin: Begin, emulator: Emulator, clock: AdvancingClock) -> None:
+    """Without a store a try that slept looks for an execution of a later one before it sends its create again."""
+    old = Old(begin, clock, LABELS, argument=LONG)
+    emulator.fail("create", "rate_limited")
+    clock.on_sleep(old.give_up_and_wait)
+    with pytest.raises(WorkflowsError, match="taken over"):
+        old.run.execute()
+    assert states(emulator) == ["ACTIVE"]
+    assert emulator.count("create") == 2
+
+
+def test_frozen_in_its_create_without_a_store(
+    begin: Begin, connect: Connect, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Without a store a try whose create took long looks whether a later one has made an execution meanwhile."""
+    old = Old(begin, clock, LABELS, argument=LONG)
+    meanwhile = [old.give_up_and_wait]
+    with front(emulator.endpoint, creating=lambda: meanwhile and meanwhile.pop()()) as endpoint:
+        connect(api_endpoint=endpoint)
+        with pytest.raises(WorkflowsError, match="taken over"):
+            old.run.execute()
+    assert states(emulator) == ["ACTIVE", "CANCELLED"]
+    assert old.next.retry().run()["name"].endswith(ids(emulator)[0])
+
+
+def test_a_pause_without_a_take_over(begin: Begin, emulator: Emulator) -> None:
+    """A try that slept and still has its task creates; also where nothing can be listed."""
+    emulator.fail("create", "rate_limited", times=2)
+    emulator.fail("list", "permission_denied", times=1)
+    assert begin(LABELS).run()["state"] == "SUCCEEDED"
+    assert len(ids(emulator)) == 1
+
+
+def test_a_short_pause_asks_for_no_list(begin: Begin, emulator: Emulator) -> None:
+    """A create that is repeated after some seconds costs no list."""
+    emulator.fail("create", status=429)
+    assert begin(LABELS).run()["state"] == "SUCCEEDED"
+    assert emulator.count("list") == 1  # for twins
