@@ -45,7 +45,7 @@ BY_REASON: Mapping[str, str] = {
     "ACCESS_TOKEN_TYPE_UNSUPPORTED": f"{_TOKEN}: their token is no OAuth access token. Let "
     "the connection name a service account, or a configuration that ends at one.",
     "ACCESS_TOKEN_EXPIRED": f"{_TOKEN}: the token has expired or was revoked. Check the clock of this machine, "
-    "and whether the account was disabled.",
+    "and whether the account was disabled; with is_anonymous there is none.",
     "CREDENTIALS_MISSING": "The request had no token: is_anonymous is for emulators only.",
     "ACCOUNT_STATE_INVALID": "The account is disabled or deleted: enable it, or let the connection name another one.",
     "USER_BLOCKED_BY_ADMIN": "An administrator has blocked this account: ask them, or let the connection name "

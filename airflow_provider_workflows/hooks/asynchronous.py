@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,17 @@ from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
-from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
+from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.hooks.trial import (
+    ASK_AGAIN,
+    CREDENTIALS_LOADED,
+    failed,
+    for_a_form,
+    is_answer,
+    tested_workflow,
+    worked,
+)
 from airflow_provider_workflows.polling.loop_log import LoopLog
 
 if TYPE_CHECKING:
@@ -292,19 +300,34 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
     async def test_connection(self) -> tuple[bool, str]:
         """Try the connection; see :meth:`WorkflowExecutionsHook.test_connection`."""
-        from airflow_provider_workflows.exceptions import ExecutionNotFound, WorkflowsError
-
         try:
-            if not (await self.get_settings()).location:
+            self._settings = for_a_form(await self.get_settings())
+            if not self._settings.location:
                 await self.get_client()
                 return True, CREDENTIALS_LOADED
-            name = await self.workflow(TEST_WORKFLOW)
-            with contextlib.suppress(ExecutionNotFound):
-                async for _ in (await self.get_client()).list(name, limit=1):
-                    pass
+            return await self._ask(await self.workflow(tested_workflow(self._settings)))
         except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
             return False, str(exc)
-        return True, api_answers(name)
+        finally:
+            await self.close()
+            self._settings = None
+
+    async def _ask(self, workflow: WorkflowName, *, again: bool = True) -> tuple[bool, str]:
+        client = (await self.get_client()).without_retries()
+        host = client.api.endpoint
+        try:
+            async for _ in client.list(workflow, limit=1):
+                pass
+        except WorkflowsError as exc:
+            if is_answer(exc, workflow):
+                return True, worked(host, workflow)
+            if again and getattr(exc, "retryable", False):
+                await self.clock.async_sleep(ASK_AGAIN)
+                repeated = await self._ask(workflow, again=False)
+                if repeated[0]:
+                    return repeated
+            return False, failed(exc, host, workflow)
+        return True, worked(host, workflow)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -12,20 +12,10 @@ from airflow_provider_workflows.compat import BaseHook
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.ignored import IgnoredArguments, ignored_line
-from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.auth.credentials import Resolved
-
-#: A workflow that nobody has; no method of this API works without one, so a 404 for it is an answer, too.
-TEST_WORKFLOW = "airflow-connection-test"
-CREDENTIALS_LOADED = "The credentials were loaded. Set project and location to have the API asked as well."
-
-
-def api_answers(workflow: WorkflowName) -> str:
-    """Return what a connection test says of an API that answers."""
-    return f"The API answers for project {workflow.project} in {workflow.location}."
 
 
 class HookBase(BaseHook):

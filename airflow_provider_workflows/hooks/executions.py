@@ -7,7 +7,6 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,19 @@ from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_ST
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
-from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
-from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
+from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import workflow_name
+from airflow_provider_workflows.hooks.trial import (
+    ASK_AGAIN,
+    CREDENTIALS_LOADED,
+    failed,
+    for_a_form,
+    is_answer,
+    tested_workflow,
+    worked,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -313,18 +321,36 @@ class WorkflowExecutionsHook(HookBase):
 
         :return: whether it works, and a text for the form.
         """
-        self._patience = 0.0  # somebody looks at a form, and can press the button again
+        patience, self._patience = self._patience, 0.0
         try:
-            settings = self.settings
-            if not settings.location:
+            self._settings = for_a_form(self.settings)
+            if not self._settings.location:
                 self._open_session()
                 return True, CREDENTIALS_LOADED
-            name = self.workflow(TEST_WORKFLOW)
-            with contextlib.suppress(ExecutionNotFound):
-                next(self.client.list(name, limit=1), None)
+            workflow = self.workflow(tested_workflow(self._settings))
+            return self._ask(workflow)
         except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
             return False, str(exc)
-        return True, api_answers(name)
+        finally:
+            self.close()
+            self._settings, self._patience = None, patience
+
+    def _ask(self, workflow: WorkflowName, *, again: bool = True) -> tuple[bool, str]:
+        """List one execution; after a passing error once more, and then what failed first is told."""
+        client = self.client.without_retries()
+        host = client.api.endpoint
+        try:
+            next(client.list(workflow, limit=1), None)
+        except WorkflowsError as exc:
+            if is_answer(exc, workflow):
+                return True, worked(host, workflow)
+            if again and getattr(exc, "retryable", False):
+                self.clock.sleep(ASK_AGAIN)
+                repeated = self._ask(workflow, again=False)
+                if repeated[0]:
+                    return repeated
+            return False, failed(exc, host, workflow)
+        return True, worked(host, workflow)
 
     def close(self) -> None:
         """Close the connections; the hook opens new ones when it is used again."""
