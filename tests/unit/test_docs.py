@@ -130,6 +130,7 @@ def test_dags_that_are_shown_can_be_made(block: Block) -> None:
     """A DAG that is shown has parameters that exist, on Airflow 2 with the line that the document gives for it."""
     code = block.text
     if find_spec("airflow.sdk") is None:
+        code = code.replace(f"{AIRFLOW_3}, task\n", f"{AIRFLOW_2}\nfrom airflow.decorators import task\n")
         code = code.replace(f"{AIRFLOW_3}\n", f"{AIRFLOW_2}\n")
     exec(compile(code, str(block), "exec"), {})
 
