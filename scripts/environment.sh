@@ -59,7 +59,7 @@ if ! "$venv/bin/uv" --version 2>/dev/null | grep -qF "$uv_version"; then
 fi
 say "installing the pinned packages (a minute or two; the first time they are downloaded)"
 # The list of hundreds of packages says nothing to who waits; that something goes on does.
-(while sleep 10; do say "still installing: $((SECONDS - began)) s"; done) &
+(while sleep 10 >/dev/null 2>&1; do say "still installing: $((SECONDS - began)) s"; done) &
 heartbeat=$!
 trap 'kill "$heartbeat" 2>/dev/null || true' EXIT
 if ! "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --constraint "$constraints" \

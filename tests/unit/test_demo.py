@@ -14,8 +14,8 @@ from tests.harness import AIRFLOW_3
 if not AIRFLOW_3:
     pytest.skip("the demo is for Airflow 3", allow_module_level=True)
 
-from demo import error_in, log_of, print_failures, readable  # noqa: E402
-from run_watcher import TaskHistory  # noqa: E402
+from demo import error_in, log_of, print_failures, readable
+from run_watcher import TaskHistory
 
 
 @pytest.mark.parametrize(
