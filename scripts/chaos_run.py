@@ -19,7 +19,8 @@ from chaos_stops import Stopper
 
 #: The share of tasks that are through when the breaking stops, if no stop is left by then.
 BROKEN_SHARE = 0.85
-#: The share of the time after which it stops in any case.
+#: Seconds that the last stops may take after that, and the share of the time after which it is over in any case.
+LAST_STOPS = 90.0
 BROKEN_TIME = 0.7
 LOOK = 5.0  # seconds between two lines of progress
 FINISHED_TASK = frozenset({"success", "failed"})
@@ -49,12 +50,12 @@ class ChaosRun:
         """
         say = self.scene.say
         deadline = time.monotonic() + self.timeout
-        calm = time.monotonic() + BROKEN_TIME * self.timeout
+        self._calm = time.monotonic() + BROKEN_TIME * self.timeout
         self.scene.spoil_requests()
         say(f"{len(self.wanted.results)} executions wanted; making trouble until {BROKEN_SHARE:.0%} are through")
         try:
             self.monkey.start()
-            self._follow(deadline, until=lambda: self._broken_enough() or time.monotonic() > calm)
+            self._follow(deadline, until=self._broken_enough)
         finally:
             self.monkey.stop()
         self.scene.spare_requests()
@@ -63,7 +64,11 @@ class ChaosRun:
         self._follow(deadline, also=self.stopper.let_end)
 
     def _broken_enough(self) -> bool:
-        return self._through() >= BROKEN_SHARE * len(self.wanted.results) and not self.stopper.left
+        if self._through() >= BROKEN_SHARE * len(self.wanted.results):
+            if not self.stopper.left:
+                return True
+            self._calm = min(self._calm, time.monotonic() + LAST_STOPS)
+        return time.monotonic() > self._calm
 
     def _through(self) -> int:
         wanted = self.wanted.results

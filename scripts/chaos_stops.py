@@ -2,16 +2,18 @@
 """
 Clear and mark tasks while their executions go on, and keep a book of it.
 
-A task that is cleared begins anew, so whatever happens meanwhile its next try cancels the execution. Of a task that is
-marked nothing begins any more: Airflow must be able to tell the process that waits, so tasks are marked only when
-there is one, and nothing is killed until the execution is cancelled (docs/durable.md, "Kills", says what happens
-otherwise). A worker's process has 5 seconds for it, so requests are spared then.
+A deferred task that is cleared begins anew, so whatever happens meanwhile its next try cancels the execution. Of a
+task that is marked nothing begins any more: Airflow must be able to tell the process that waits. The clear of a task
+in a worker leaves no trace in Airflow when its process is dead, so it is the same there. Such tasks are stopped only
+when there is a process to tell, and nothing is killed until the execution is cancelled (docs/durable.md says what
+happens otherwise). A worker's process has 5 seconds for it, so requests are spared then.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -47,6 +49,7 @@ class Stopper:
         self._scene = scene
         self._plan = wanted
         self._runs = runs
+        self._patient_until = math.inf
         self._left: dict[Key, list[str]] = {key: list(kinds) for key, kinds in wanted.stops.items()}
 
     @property
@@ -74,13 +77,25 @@ class Stopper:
         """Make what is left to end the run: everything that was not stopped ends with its result."""
         for kinds in self._left.values():
             kinds.clear()
+        self._patient_until = time.monotonic() + 2 * PATIENCE
         if not self.doomed_stops:
             self._fail_run(self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"]))
         self.let_end()
 
     def let_end(self) -> None:
-        """Let the executions end that are not to be stopped any more."""
-        self._let_end(self._executions())
+        """
+        Let the executions end that are not to be stopped any more.
+
+        When the next tries have had their time, what a clear should have cancelled, too: a task may wait for it. That
+        it ended by itself then tells on it.
+        """
+        executions = self._executions()
+        if time.monotonic() < self._patient_until:
+            self._let_end(executions)
+            return
+        for key in self._left:
+            if not any(stop.final for stop in self._of(key)):
+                self._end(self._plan.results[key], executions)
 
     # --- what is ready -------------------------------------------------------------------------------------------
 
@@ -99,7 +114,7 @@ class Stopper:
         going = self._going(self._plan.results[key]["item"], executions, self._last_try(key))
         if not any(_settled(each) for each in going):
             return False
-        return kinds[0] == CLEARED or self._in_reach(task)
+        return _survives_all(kinds[0], task) or self._in_reach(task)
 
     def _doomed_ready(self, tasks: Iterable[Mapping[str, Any]], executions: Executions) -> bool:
         """Tell whether most tasks wait, and those that have an execution are all in reach."""
@@ -127,7 +142,7 @@ class Stopper:
         return any(logs.glob(f"{where}/attempt={task['try_number']}.log.trigger.{job}.log"))
 
     def _last_try(self, key: Key) -> int:
-        return max((stop.try_number for stop in self.stops if stop.key == key), default=0)
+        return max((stop.try_number for stop in self._of(key)), default=0)
 
     def _going(self, item: int, executions: Executions, after_try: int = 0) -> list[dict[str, Any]]:
         found = executions.get(item, [])
@@ -135,38 +150,37 @@ class Stopper:
 
     def _let_end(self, executions: Executions) -> None:
         for key, kinds in self._left.items():
-            result = self._plan.results[key]
-            last = [stop for stop in self.stops if stop.key == key][-1:]
-            if kinds or result["item"] not in self._plan.endless or (last and last[0].final):
-                continue
-            for each in self._going(result["item"], executions, self._last_try(key)):
-                # Not one that was begun by a try that nobody has told yet.
-                if time.time() - epoch(each["createTime"]) > 2 * SETTLED:
-                    self._scene.emulator.set_state(each["name"].rpartition("/")[2], "SUCCEEDED", result=result)
+            if not kinds and not any(stop.final for stop in self._of(key)):
+                self._end(self._plan.results[key], executions, self._last_try(key))
+
+    def _end(self, result: Any, executions: Executions, after_try: int = 0) -> None:
+        if result["item"] not in self._plan.endless:
+            return
+        for each in self._going(result["item"], executions, after_try):
+            # Not one that was begun by a try that nobody has told yet.
+            if time.time() - epoch(each["createTime"]) > 2 * SETTLED:
+                self._scene.emulator.set_state(each["name"].rpartition("/")[2], "SUCCEEDED", result=result)
+
+    def _of(self, key: Key) -> list[Stop]:
+        return [stop for stop in self.stops if stop.key == key]
 
     # --- what is done --------------------------------------------------------------------------------------------
 
     def _stop(self, key: Key, task: Mapping[str, Any]) -> None:
         kind = self._left[key][0]
-        path = f"{run_path('chaos', self._runs['chaos'])}/taskInstances/{key[0]}/{key[1]}"
-        if kind in NEW_STATES:
-            self._mark(task, kind, lambda: self._tell("PATCH", path, {"new_state": NEW_STATES[kind]}))
-        else:
-            wanted = {
-                "dry_run": False,
-                "dag_run_id": self._runs["chaos"],
-                "task_ids": [list(key)],
-                "only_failed": False,
-            }
-            sent, answered = self._tell("POST", "/dags/chaos/clearTaskInstances", wanted)
-            self._note(task, kind, sent, answered)
+        with self._scene.requests_spared() if task["state"] == "running" else nullcontext():
+            self._note(task, kind, *self._tell_task(key, kind))
+            if task["state"] != "success" and not _survives_all(kind, task):
+                self._wait_for_end({self._plan.results[key]["item"]})
         self._left[key].pop(0)
 
-    def _mark(self, task: Mapping[str, Any], kind: str, tell: Callable[[], tuple[float, float]]) -> None:
-        spared = self._scene.requests_spared() if task["state"] == "running" else nullcontext()
-        with spared:
-            self._note(task, kind, *tell())
-            self._wait_for_end({self._plan.results[_key(task)]["item"]})
+    def _tell_task(self, key: Key, kind: str) -> tuple[float, float]:
+        run_id = self._runs["chaos"]
+        if kind in NEW_STATES:
+            path = f"{run_path('chaos', run_id)}/taskInstances/{key[0]}/{key[1]}"
+            return self._tell("PATCH", path, {"new_state": NEW_STATES[kind]})
+        wanted = {"dry_run": False, "dag_run_id": run_id, "task_ids": [list(key)], "only_failed": False}
+        return self._tell("POST", "/dags/chaos/clearTaskInstances", wanted)
 
     def _fail_run(self, tasks: list[dict[str, Any]]) -> None:
         with self._scene.requests_spared():
@@ -184,9 +198,13 @@ class Stopper:
         self._scene.count(kind, f"{name}, try {task['try_number']}, which {where}")
 
     def _wait_for_end(self, items: set[int]) -> None:
+        """Wait until what goes on now has ended; a task that was cleared begins another one."""
+        executions = self._executions()
+        stopped = {each["name"] for item in items for each in self._going(item, executions)}
+
         def ended() -> bool:
-            executions = self._executions()
-            return not any(self._going(item, executions) for item in items)
+            going = {each["name"] for each in self._scene.emulator.executions() if each["state"] in GOING}
+            return not stopped & going
 
         began = time.monotonic()
         done = wait_until(ended, PATIENCE, interval=0.5)
@@ -215,6 +233,11 @@ class Stopper:
 
 def _key(task: Mapping[str, Any]) -> Key:
     return task["task_id"], task["map_index"]
+
+
+def _survives_all(kind: str, task: Mapping[str, Any]) -> bool:
+    """Tell whether a stop cancels even when the processes that wait are killed at the same time."""
+    return kind == CLEARED and task["state"] == "deferred"
 
 
 def _settled(execution: Mapping[str, Any]) -> bool:
