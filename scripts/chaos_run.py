@@ -58,6 +58,7 @@ class ChaosRun:
             self._follow(deadline, until=self._broken_enough)
         finally:
             self.monkey.stop()
+        self.monkey.set_clocks_right()
         self.scene.spare_requests()
         say(f"no more trouble; waiting for the rest ({self.stopper.left} stops were not made)")
         self.stopper.finish()

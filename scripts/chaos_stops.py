@@ -28,6 +28,7 @@ NEW_STATES = {FAILED: "failed", SUCCEEDED: "success"}
 PATIENCE = 60.0
 #: An execution of so many seconds is one whose create was answered.
 SETTLED = 5.0
+WAITS_IN_WORKER = "waiting"
 ATTEMPTS = 5  # to say something to a busy Airflow
 
 Executions = Mapping[int, list[dict[str, Any]]]
@@ -131,6 +132,8 @@ class Stopper:
     def _in_reach(self, task: Mapping[str, Any]) -> bool:
         """Tell whether there is a process that Airflow can tell about the end of a task that waits."""
         if task["state"] == "running":
+            if task["task_id"] != WAITS_IN_WORKER:
+                return False  # it is about to defer, or to end: Airflow may not tell it any more
             mine = [each for each in self._scene.running() if each.is_of(task["id"])]
             return any(each.task.pid not in self._scene.frozen for each in mine)
         job = (task.get("triggerer_job") or {}).get("id")
