@@ -98,8 +98,12 @@ class Leaving:
         self._cancel(each for each in found if not _is_among(each, known))
         self._report(found, "no execution was found")
 
-    def give_way(self) -> None:
-        """Cancel what this try made, unless it may be what the try that has taken over goes on with."""
+    def give_way(self, *, patient: bool = True) -> None:
+        """
+        Cancel what this try made, unless it may be what the try that has taken over goes on with.
+
+        :param patient: wait until the other try's execution, if there is one, must be listed.
+        """
         if not self.progress.attempts:
             return
         made = self._known()
@@ -107,7 +111,7 @@ class Leaving:
         try:
             if search := self._bounded().search:
                 is_later = self.earlier.identity.is_before
-                found = search.of_any_try(is_later)
+                found = search.of_any_try(is_later if patient else None)
                 later = any(map(is_later, found))
                 made += [each for each in found if self._is_mine(each) and not _is_among(each, made)]
         except WorkflowsError as exc:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_workflows.compat import AirflowFailException
+from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
 from tests.log_lines import LogLine
@@ -96,10 +97,9 @@ def test_an_answer_that_was_just_read(begin: Begin, emulator: Emulator, clock: A
             super().set(*args, **kwargs)  # type: ignore[arg-type]
             if self.values["workflow_execution"]["execution_id"]:
                 run.kill()
-                raise Killed
 
     run.state_store = KilledInside()
-    with pytest.raises(Killed):
+    with pytest.raises(WorkflowsError, match="was killed"):
         run.execute()
     assert states(emulator) == ["CANCELLED"]
 
@@ -150,11 +150,46 @@ def test_a_kill_while_a_retry_attaches(begin: Begin, emulator: Emulator, clock: 
 
         def set(self, *args: object, **kwargs: object) -> None:
             again.kill()
-            raise Killed
 
     assert run.state_store is not None
     again.state_store = KilledInside(run.state_store.values)
     emulator.fail("list", "permission_denied", times=None)
-    with pytest.raises(Killed):
+    with pytest.raises(WorkflowsError, match="was killed"):
         again.execute()
+    assert states(emulator) == ["CANCELLED"]
+
+
+def test_a_kill_before_the_create_is_sent(begin: Begin, emulator: Emulator) -> None:
+    """A kill while a create is written down keeps it from being sent."""
+    run = begin(Setting("v1", store=True), **LONG)
+
+    class KilledInside(StateStore):
+        """Kill the task while it writes."""
+
+        def set(self, *args: object, **kwargs: object) -> None:
+            super().set(*args, **kwargs)  # type: ignore[arg-type]
+            run.kill()
+
+    run.state_store = KilledInside()
+    with pytest.raises(WorkflowsError, match="was killed"):
+        run.execute()
+    assert emulator.count("create") == 0
+
+
+def test_a_kill_while_nothing_can_be_written(begin: Begin, emulator: Emulator) -> None:
+    """A kill while a write fails for another reason than a take-over stops what was made."""
+    run = begin(Setting("v1", store=True), **LONG)
+
+    class KilledInside(StateStore):
+        """Kill the task while it fails to write the execution down."""
+
+        def set(self, *args: object, **kwargs: object) -> None:
+            if emulator.count("create"):
+                run.kill()
+                raise ConnectionError
+            super().set(*args, **kwargs)  # type: ignore[arg-type]
+
+    run.state_store = KilledInside()
+    with pytest.raises(WorkflowsError, match="was killed"):
+        run.execute()
     assert states(emulator) == ["CANCELLED"]
