@@ -182,7 +182,9 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         if not self.cancel_on_kill:
             return
         if creating is not None and creating.note_kill():
-            self.log.info("Killed while the task's state is written; what was made is stopped right after that.")
+            self.log.info(
+                "Ended while the task's state is written: Airflow's answer will tell whether another try has this task."
+            )
             return
         if was_taken_over(self._store):
             self.log.info("Another try of this task has taken over: leaving its execution alone.")
