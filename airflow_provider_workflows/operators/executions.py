@@ -183,7 +183,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
             return
         if creating is not None and creating.note_kill():
             self.log.info(
-                "Ended while the task's state is written: Airflow's answer will tell whether another try has this task."
+                "Ended while Airflow is asked to write: its answer tells whether another try has this task."
             )
             return
         if was_taken_over(self._store):
