@@ -163,6 +163,7 @@ class DurableCreate:
         self._log.info("%s of an earlier try is %s: going on with it.", name, execution.get("state"))
         self._progress.execution = execution
         self._recording.goes_on_with(execution, since, label_of(execution, ATTEMPT))
+        self._stop_if_killed()
         return Created(execution, since, attached=True)
 
     def _cancel(self, executions: Iterable[Execution], why: str) -> None:
@@ -219,11 +220,18 @@ class DurableCreate:
         A failure stops it: Airflow refuses when another try has taken over this task, for example after missed
         heartbeats, and that try has already looked for what this one created.
         """
+        self._stop_if_killed()
         self._check_later()
         attempt = Attempt(uuid.uuid4().hex, self._client.clock.time())
         self._recording.about_to_send(attempt.sent_at, attempt.id)
         self._progress.attempts.append(attempt)
         return attempt
+
+    def _stop_if_killed(self) -> None:
+        """End a task that was killed and goes on all the same; stop what it has learnt of meanwhile."""
+        if self._progress.killed:
+            self._stop()
+            raise TaskKilled("The task was killed while it was creating an execution.")
 
     def _check_later(self) -> None:
         """Notice that another try has taken over, where no store tells."""
@@ -256,6 +264,7 @@ class DurableCreate:
         self._progress.execution, self._progress.unanswered = execution, None
         try:
             self._recording.goes_on_with(execution, attempt.sent_at, attempt.id)
+            self._stop_if_killed()
             self._check_later()
         except TaskKilled:
             raise

@@ -48,11 +48,13 @@ class Progress:
     :ivar attempts: the creates that were sent.
     :ivar unanswered: the one of them of which is not known what it made.
     :ivar execution: the one that the try goes on with.
+    :ivar killed: whether a kill has been done, after which Airflow 3 lets the task go on for some seconds.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
     unanswered: Attempt | None = None
     execution: Execution | None = None
+    killed: bool = False
 
     @property
     def ids(self) -> set[str | None]:
@@ -86,6 +88,7 @@ class Leaving:
 
         Never raises for the API, and says what may be going and could not be found.
         """
+        self.progress.killed = True
         known = self._known()
         self._cancel(known)  # before anything is looked for: there may be few seconds
         if known and len(self.progress.attempts) < 2:

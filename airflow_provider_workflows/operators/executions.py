@@ -182,9 +182,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         if not self.cancel_on_kill:
             return
         if creating is not None and creating.note_kill():
-            self.log.info(
-                "Ended while Airflow is asked to write: its answer tells whether another try has this task."
-            )
+            self.log.info("Ended while Airflow is asked to write: its answer tells whether another try has this task.")
             return
         if was_taken_over(self._store):
             self.log.info("Another try of this task has taken over: leaving its execution alone.")

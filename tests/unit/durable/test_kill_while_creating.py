@@ -14,6 +14,7 @@ from tests.harness import AdvancingClock, StateStore, TaskRun
 from tests.log_lines import LogLine
 from tests.unit.conftest import Connect
 from tests.unit.durable.conftest import Killed, Setting, kill_while_waiting, states
+from tests.unit.durable.front import front
 
 V1 = Setting("v1", store=False)
 V1BETA = Setting("v1beta", store=True)
@@ -192,4 +193,29 @@ def test_a_kill_while_nothing_can_be_written(begin: Begin, emulator: Emulator) -
     run.state_store = KilledInside()
     with pytest.raises(WorkflowsError, match="was killed"):
         run.execute()
+    assert states(emulator) == ["CANCELLED"]
+
+
+def test_a_task_that_goes_on_after_its_kill_sends_nothing(
+    begin: Begin, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Airflow 3 lets a killed task go on for some seconds: a create that waits to be repeated is not sent any more."""
+    run = begin(V1, **LONG)
+    emulator.fail("create", "rate_limited")
+    clock.on_sleep(run.kill)
+    with pytest.raises(WorkflowsError, match="was killed"):
+        run.execute()
+    assert emulator.count("create") == 1
+
+
+def test_a_task_that_goes_on_after_its_kill_stops_what_it_learns_of(
+    begin: Begin, connect: Connect, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """An answer that comes after the kill names an execution, which is cancelled."""
+    run = begin(V1BETA, **LONG)
+    killing = [run.kill]
+    with front(emulator.endpoint, creating=lambda: killing and killing.pop()()) as endpoint:
+        connect(api_endpoint=endpoint, api_version="v1beta")
+        with pytest.raises(WorkflowsError, match="was killed"):
+            run.execute()
     assert states(emulator) == ["CANCELLED"]
