@@ -4,7 +4,7 @@ Clear and mark tasks while their executions go on, and keep a book of it.
 
 A deferred task that is cleared begins anew, so whatever happens meanwhile its next try cancels the execution. Of a
 task that is marked nothing begins any more: Airflow must be able to tell the process that waits. The clear of a task
-in a worker leaves no trace in Airflow when its process is dead, so it is the same there. Such tasks are stopped only
+in a worker leaves no trace in Airflow unless its end is reported, so it is the same there. Such tasks are stopped only
 when there is a process to tell, and nothing is killed until the execution is cancelled (docs/durable.md says what
 happens otherwise). A worker's process has 5 seconds for it, so requests are spared then.
 """
@@ -115,7 +115,9 @@ class Stopper:
         going = self._going(self._plan.results[key]["item"], executions, self._last_try(key))
         if not any(_settled(each) for each in going):
             return False
-        return _survives_all(kinds[0], task) or self._in_reach(task)
+        if _survives_all(kinds[0], task):
+            return True
+        return self._in_reach(task) and (kinds[0] != CLEARED or self._will_be_reported(task))
 
     def _doomed_ready(self, tasks: Iterable[Mapping[str, Any]], executions: Executions) -> bool:
         """Tell whether most tasks wait, and those that have an execution are all in reach."""
@@ -143,6 +145,15 @@ class Stopper:
         logs = self._scene.cluster.home / "logs"
         where = f"dag_id={task['dag_id']}/*/task_id={task['task_id']}/map_index={task['map_index']}"
         return any(logs.glob(f"{where}/attempt={task['try_number']}.log.trigger.{job}.log"))
+
+    def _will_be_reported(self, task: Mapping[str, Any]) -> bool:
+        """
+        Tell whether the scheduler that began a task still serves.
+
+        It hears from its executor that the cleared process has ended, and only then notes the clear; to another one
+        it is a task that died, whose next try goes on with the execution.
+        """
+        return epoch(task["start_date"]) > self._scene.cluster.servers["scheduler"].started_at
 
     def _last_try(self, key: Key) -> int:
         return max((stop.try_number for stop in self._of(key)), default=0)
