@@ -50,13 +50,14 @@ class Stopper:
         self._scene = scene
         self._plan = wanted
         self._runs = runs
+        self._run_failed = False
         self._patient_until = math.inf
         self._left: dict[Key, list[str]] = {key: list(kinds) for key, kinds in wanted.stops.items()}
 
     @property
     def left(self) -> int:
         """Return how many stops are still to be made."""
-        return sum(map(len, self._left.values())) + (not self.doomed_stops)
+        return sum(map(len, self._left.values())) + (not self._run_failed)
 
     def step(self) -> bool:
         """Stop one task, or the doomed DAG run, if one is ready for it; return whether it did."""
@@ -204,6 +205,7 @@ class Stopper:
             states = ", ".join(f"{task['task_id']}[{task['map_index']}] {task['state']}" for task in tasks)
             self._scene.count(RUN_FAILED, f"chaos_doomed with {states}")
             self._wait_for_end({result["item"] for result in self._plan.doomed_results.values()})
+        self._run_failed = True
 
     def _note(self, task: Mapping[str, Any], kind: str, sent: float, answered: float) -> None:
         self.stops.append(Stop(_key(task), kind, sent, answered, task["try_number"]))
@@ -217,8 +219,8 @@ class Stopper:
         stopped = {each["name"] for item in items for each in self._going(item, executions)}
 
         def ended() -> bool:
-            going = {each["name"] for each in self._scene.emulator.executions() if each["state"] in GOING}
-            return not stopped & going
+            executions = self._scene.emulator.executions()
+            return not any(each["name"] in stopped and each["state"] in GOING for each in executions)
 
         began = time.monotonic()
         done = wait_until(ended, PATIENCE, interval=0.5)
