@@ -55,7 +55,8 @@ demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local
 
 VCHAOS := $(if $(filter celery,$(EXECUTOR)),$(VCELERY),$(V3))
 chaos: $(VCHAOS)/$(STAMP) ## break processes, network, clocks and tasks at random while executions run; count what gets lost
-	@$(VCHAOS)/bin/python scripts/chaos.py $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS))
+	@$(VCHAOS)/bin/python scripts/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS)) \
+	    $(if $(EXECUTOR),--executor $(EXECUTOR))
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
 	@PYTHONPATH=scripts:benchmarks $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
@@ -95,12 +96,14 @@ wheel-smoke: wheel ## install the built wheel into a fresh environment and run t
 	scripts/wheel_smoke.sh $(VWHEEL)
 
 constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.txt, the lowest into oldest.txt
-	for airflow in airflow3 airflow2 celery; do \
+	for airflow in airflow3 airflow2; do \
 	    $(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
-	        $$([ $$airflow = celery ] || echo --extra dev) pyproject.toml constraints/$$airflow.in --output-file constraints/$$airflow.txt || exit 1; \
+	        --extra dev pyproject.toml constraints/$$airflow.in --output-file constraints/$$airflow.txt || exit 1; \
 	done
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
 	    pyproject.toml constraints/bench.in --output-file constraints/bench.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    pyproject.toml constraints/celery.in --output-file constraints/celery.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.10 --no-annotate \
 	    --no-header --constraint <(grep -vE '^($(DIRECT))==' constraints/releases/2.11.0.txt) \
 	    pyproject.toml --output-file constraints/oldest.txt

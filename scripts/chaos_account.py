@@ -13,7 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from chaos_items import CLEARED, CLEARED_AFTER, FAILED, RUN_FAILED, SUCCEEDED, Key
@@ -194,7 +194,7 @@ def _judge_item(verdict: Verdict, executions: Sequence[Mapping[str, Any]], stops
         verdict.duplicates += [describe(each) for each in kept[1:]]
         verdict.orphans += [describe(each) for each in kept if each["state"] in GOING]
         verdict.not_cancelled += [
-            f"{describe(each)}, {blame.kind} at {blame.answered:.1f}"
+            f"{describe(each)}, {blame.kind} at {_clock(blame.answered)}"
             for each in kept
             if (blame := _forbids(each, stop, stops))
         ]
@@ -258,6 +258,10 @@ def epoch(time: str) -> float:
     """Return a time of the service in epoch seconds; Python 3.10 reads no nanoseconds."""
     whole, _, fraction = time.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def name_of(key: Key) -> str:

@@ -19,7 +19,7 @@ PAUSES = (1.0, 4.0)
 #: On a slow machine a task takes long and would be hit again and again: troubles at the start, and for each task
 #: that is through.
 FIRST, FOR_EACH_TASK = 10, 0.5
-#: How many of each kind there are in a deck of cards, which is shuffled again when all were drawn.
+#: How many of each kind there are in a deck of cards, which is made anew when all were drawn.
 DECK = {
     "task process": 7,
     "supervisor": 2,
@@ -108,10 +108,17 @@ class ChaosMonkey:
         if self._made >= FIRST + FOR_EACH_TASK * self.through:
             return
         if not self._deck:
-            self._deck = [kind for kind, count in DECK.items() for _ in range(count) if kind in self._troubles]
-            self._scene.chance.shuffle(self._deck)
+            self._deck = self._shuffled_deck()
         kind = self._deck.pop()
         if self._troubles[kind]():
             self._made += 1
         else:
             self._deck.insert(0, kind)  # nothing to hit now; later
+
+    def _shuffled_deck(self) -> list[str]:
+        """Return the cards, one of each kind last: those are drawn first, so that a short run has all of them."""
+        once = list(self._troubles)
+        more = [kind for kind in once for _ in range(DECK[kind] - 1)]
+        self._scene.chance.shuffle(once)
+        self._scene.chance.shuffle(more)
+        return more + once

@@ -56,6 +56,9 @@ class ChaosRun:
         try:
             self.monkey.start()
             self._follow(deadline, until=self._broken_enough)
+        except BaseException:
+            self.scene.abandoned.set()
+            raise
         finally:
             self.monkey.stop()
         self.monkey.set_clocks_right()

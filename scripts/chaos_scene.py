@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,7 @@ class Scene:
     :param say: called with a line of text for each thing that is done
 
     :ivar done: trouble -> how often it was made.
+    :ivar abandoned: set when the run was interrupted, and nothing is worth waiting for.
     :ivar frozen: ids of the processes that are stopped right now.
     """
 
@@ -48,6 +50,7 @@ class Scene:
     chance: random.Random
     say: Callable[[str], None]
     done: Counter[str] = field(default_factory=Counter)
+    abandoned: threading.Event = field(default_factory=threading.Event)
     frozen: set[int] = field(default_factory=set)
 
     def components(self, role: str) -> list[str]:

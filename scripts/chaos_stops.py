@@ -4,7 +4,7 @@ Clear and mark tasks while their executions go on, and keep a book of it.
 
 A deferred task that is cleared begins anew, so whatever happens meanwhile its next try cancels the execution. Of a
 task that is marked nothing begins any more: Airflow must be able to tell the process that waits. The clear of a task
-in a worker leaves no trace in Airflow when its process is dead, so it is the same there. Such tasks are stopped only
+in a worker leaves no trace in Airflow unless its end is reported, so it is the same there. Such tasks are stopped only
 when there is a process to tell, and nothing is killed until the execution is cancelled (docs/durable.md says what
 happens otherwise). A worker's process has 5 seconds for it, so requests are spared then.
 """
@@ -50,13 +50,14 @@ class Stopper:
         self._scene = scene
         self._plan = wanted
         self._runs = runs
+        self._run_failed = False
         self._patient_until = math.inf
         self._left: dict[Key, list[str]] = {key: list(kinds) for key, kinds in wanted.stops.items()}
 
     @property
     def left(self) -> int:
         """Return how many stops are still to be made."""
-        return sum(map(len, self._left.values())) + (not self.doomed_stops)
+        return sum(map(len, self._left.values())) + (not self._run_failed)
 
     def step(self) -> bool:
         """Stop one task, or the doomed DAG run, if one is ready for it; return whether it did."""
@@ -115,7 +116,9 @@ class Stopper:
         going = self._going(self._plan.results[key]["item"], executions, self._last_try(key))
         if not any(_settled(each) for each in going):
             return False
-        return _survives_all(kinds[0], task) or self._in_reach(task)
+        if _survives_all(kinds[0], task):
+            return True
+        return self._in_reach(task) and (kinds[0] != CLEARED or self._will_be_reported(task))
 
     def _doomed_ready(self, tasks: Iterable[Mapping[str, Any]], executions: Executions) -> bool:
         """Tell whether most tasks wait, and those that have an execution are all in reach."""
@@ -143,6 +146,15 @@ class Stopper:
         logs = self._scene.cluster.home / "logs"
         where = f"dag_id={task['dag_id']}/*/task_id={task['task_id']}/map_index={task['map_index']}"
         return any(logs.glob(f"{where}/attempt={task['try_number']}.log.trigger.{job}.log"))
+
+    def _will_be_reported(self, task: Mapping[str, Any]) -> bool:
+        """
+        Tell whether the scheduler that began a task still serves.
+
+        It hears from its executor that the cleared process has ended, and only then notes the clear; to another one
+        it is a task that died, whose next try goes on with the execution.
+        """
+        return epoch(task["start_date"]) > self._scene.cluster.servers["scheduler"].started_at
 
     def _last_try(self, key: Key) -> int:
         return max((stop.try_number for stop in self._of(key)), default=0)
@@ -193,6 +205,7 @@ class Stopper:
             states = ", ".join(f"{task['task_id']}[{task['map_index']}] {task['state']}" for task in tasks)
             self._scene.count(RUN_FAILED, f"chaos_doomed with {states}")
             self._wait_for_end({result["item"] for result in self._plan.doomed_results.values()})
+        self._run_failed = True
 
     def _note(self, task: Mapping[str, Any], kind: str, sent: float, answered: float) -> None:
         self.stops.append(Stop(_key(task), kind, sent, answered, task["try_number"]))
@@ -206,8 +219,8 @@ class Stopper:
         stopped = {each["name"] for item in items for each in self._going(item, executions)}
 
         def ended() -> bool:
-            going = {each["name"] for each in self._scene.emulator.executions() if each["state"] in GOING}
-            return not stopped & going
+            executions = self._scene.emulator.executions()
+            return not any(each["name"] in stopped and each["state"] in GOING for each in executions)
 
         began = time.monotonic()
         done = wait_until(ended, PATIENCE, interval=0.5)
