@@ -114,7 +114,7 @@ class DurableCreate:
         self._earlier = replace(self._earlier, record=Record.read(self._store))
         if self._earlier.may_exist:
             self._refuse_to_guess()
-            choice = self._earlier.choose(self._choose)
+            choice = self._look_back()
             self._cancel(choice.cancel, "is left from before this task was cleared or changed")
             if choice.attach is not None:
                 return self._attach(choice.attach)
@@ -145,6 +145,14 @@ class DurableCreate:
             return
         if (record.key, record.generation) == (self._key, self._identity.generation):
             raise self._unclear("an earlier try sent a create and did not live to see the answer")
+
+    def _look_back(self) -> Choice:
+        try:
+            return self._earlier.choose(self._choose)
+        except WorkflowsError as exc:
+            why = f"looking for one of an earlier try failed: {exc}"
+            exc.args = (f"No execution of {self._workflow} was created, because {why}",)
+            raise
 
     def _choose(self, found: Iterable[Execution]) -> Choice:
         return choose(

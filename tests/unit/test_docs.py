@@ -220,7 +220,7 @@ def test_named_tests_and_files_exist(page: Path) -> None:
     tests = all_tests()
     every = set().union(*tests.values())
     shown = _BLOCK.sub("", page.read_text(encoding="utf-8"))
-    assert set(re.findall(r"`(test_\w+)`", shown)) <= every
+    assert set(re.findall(r"`(test_\w+)`", shown)) <= every | {spec.name for spec in FIELDS}
     for path in re.findall(r"`((?:tests|example_dags|scripts)/[\w/.]+\.py)`", shown):
         assert (ROOT / path).is_file(), path
 
@@ -243,6 +243,12 @@ def test_every_case_is_documented(module: str) -> None:
 def test_connection_fields_are_the_fields(page: str, heading: str) -> None:
     """Both tables have every field of the connection, in the form's order."""
     assert [names(row[0]) for row in tables(page, heading)] == [[spec.name] for spec in FIELDS]
+
+
+@pytest.mark.parametrize(("page", "heading"), [("README.md", "## Connection"), ("docs/connection.md", "## Fields")])
+def test_the_form_and_the_documents_say_the_same(page: str, heading: str) -> None:
+    """What a field means is said with the same words in the form and in both tables."""
+    assert [row[-1] for row in tables(page, heading)] == [spec.description for spec in FIELDS]
 
 
 def test_connection_defaults() -> None:
@@ -279,7 +285,6 @@ def test_parameters_of_operators_and_sensor() -> None:
     classes: dict[str, Any] = {
         name: cls for name, cls in vars(operators).items() if name.startswith("Workflows") and name.endswith("Operator")
     }
-    del classes["WorkflowsBaseOperator"]
     classes["WorkflowExecutionSensor"] = WorkflowExecutionSensor
     rows = [
         row for row in tables("README.md", "## Operators, sensor, trigger, hook") if len(row) == 3 and "." in row[0]
