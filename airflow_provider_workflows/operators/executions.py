@@ -184,17 +184,21 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         """
         from airflow_provider_workflows.operators.taken_over import was_taken_over
 
+        creating = self._creating if self._name is None else None
         if not self.cancel_on_kill:
+            return
+        if creating is not None and creating.note_kill():
+            self.log.info("Ended while Airflow is asked to write: its answer tells whether another try has this task.")
             return
         if was_taken_over(self._store):
             self.log.info("Another try of this task has taken over: leaving its execution alone.")
-            if self._name is None and self._creating is not None:
-                self._creating.leaving(self.hook.client).give_way()
+            if creating is not None:
+                creating.leaving(self.hook.client).give_way(patient=False)
             return
         if self._name is not None:
             self.cancel(self._name)
-        elif self._creating is not None:
-            self._creating.leaving(self.hook.client).cancel()
+        elif creating is not None:
+            creating.leaving(self.hook.client).cancel()
 
 
 class WorkflowsCancelExecutionOperator(ExecutionsOperator):

@@ -311,6 +311,18 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", "\n".join(lines), re.MULTILINE))
 
 
+def test_supported_releases_were_tested() -> None:
+    """What the README says was tested is what the last run of the tests has, and nothing failed there."""
+    ran = {row[0]: row for row in tables("docs/releases.md", "## What ran")}
+    listed = tables("README.md", "## Install")
+    assert [row[0] for row in listed] == [path.stem for path in sorted((ROOT / "constraints/releases").glob("*.txt"))]
+    for airflow, python, auth, kind in listed:
+        assert ran[airflow][:3] == [airflow, python, auth]
+        assert ran[airflow][4] == kind
+        assert ran[airflow][6] == "0"
+        assert pins(f"releases/{airflow}.txt")["google-auth"] == auth
+
+
 def test_the_floors_are_what_is_tested() -> None:
     """The lowest version of each library that is asked for is the one that the lowest environment has."""
     asked = re.search(r"^dependencies = \[\n(.*?)^\]", read("pyproject.toml"), re.MULTILINE | re.DOTALL)
