@@ -382,4 +382,5 @@ def test_bytes_in_execution_are_json_text(task: Task, emulator: Emulator) -> Non
 def test_a_span_of_time_is_an_interval() -> None:
     """A timedelta passes for a number when the DAG is parsed."""
     span = timedelta(seconds=5)
-    assert make(WorkflowsCreateExecutionOperator, queued_timeout=span).queued_timeout == span
+    operator = make(WorkflowsCreateExecutionOperator, poll_interval=span, queued_timeout=span)
+    assert (operator.poll_interval, operator.queued_timeout) == (span, span)
