@@ -80,9 +80,10 @@ def advice(operation: str, status_code: int, reason: str | None, details: Mappin
     :param operation: ``create``, ``get``, ``list`` or ``cancel``.
     :param details: the ErrorInfo's metadata; IAM names the missing permission there.
     """
-    if status_code == 404 and operation in _OF_A_WORKFLOW:
+    text = BY_REASON.get(reason or "")
+    if text is None and status_code == 404 and operation in _OF_A_WORKFLOW:
         return _NO_WORKFLOW
-    text = BY_REASON.get(reason or "") or BY_STATUS.get(status_code, "")
+    text = text or BY_STATUS.get(status_code, "")
     permission = details.get("permission", "")
     if not _PERMISSION.fullmatch(permission):
         permission = f"workflows.executions.{operation}"

@@ -172,7 +172,8 @@ def is_retryable(status_code: int) -> bool:
 def _advice(operation: str, answer: ErrorAnswer) -> str:
     if not answer.from_api:
         return "A proxy, a login page or another server stands between here and the API, or api_endpoint is wrong."
-    return advice(operation, answer.status_code, answer.reason, answer.details)
+    status = 429 if answer.is_rate_limit else answer.status_code
+    return advice(operation, status, answer.reason, answer.details)
 
 
 def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: str | None = None) -> WorkflowsApiError:

@@ -8,6 +8,7 @@ A caller may give ids, or whole resource names as the API shows them; :func:`sai
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ _WHOLE = {"workflow_id": "projects/…/workflows/…", "execution_id": "projects
 def _check_segment(parameter: str, value: Any, pattern: re.Pattern[str] = _SEGMENT) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value) or is_key(value):
         hint = f"got {quoted(value)}" if value else "it is empty"
+        if isinstance(value, Mapping) and "name" in value:
+            hint = "got an Execution: pass its ['name']"
         whole = f", or the whole resource name {_WHOLE[parameter]}" if parameter in _WHOLE else ""
         raise ValueError(f"{parameter} must be a plain id of letters, digits, '-' and '_'{whole} ({hint}).")
     return value

@@ -80,7 +80,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self.failure_states = _states("failure_states", failure_states) or FAILURE_STATES
         self.deferrable = deferrable
         self.start_from_trigger = start_from_trigger
-        check_flags(self, "deferrable", "start_from_trigger")
+        check_flags(self, "deferrable", "start_from_trigger", "soft_fail", "never_fail")
         self.deferrable = deferrable or start_from_trigger
         self.request_timeout = request_timeout
         self._states: StateLog | None = None

@@ -81,6 +81,21 @@ def test_the_fields_of_a_bad_request_are_shown(
     assert said(lambda: hook.create_execution("echo")) == f"Could not create {WORKFLOW}: 400 WHATEVER: {shown}"
 
 
+def test_a_reason_is_more_than_a_404(hook: WorkflowExecutionsHook, emulator: Emulator) -> None:
+    """A create in a project that does not exist is not told to look for its workflow."""
+    emulator.fail("create", **envelope(404, {"reason": "CONSUMER_INVALID"}))
+    assert said(lambda: hook.create_execution("echo")).endswith(BY_REASON["CONSUMER_INVALID"])
+
+
+def test_a_403_that_is_a_rate_limit(connect: Callable[..., None], clock: AdvancingClock, emulator: Emulator) -> None:
+    """Google's old word for a rate limit gets the advice of a quota, not that of a permission."""
+    connect(num_retries=0)
+    body = {"error": {"code": 403, "message": "Slow.", "errors": [{"reason": "userRateLimitExceeded"}]}}
+    emulator.fail("get", status=403, body=json.dumps(body), content_type="application/json")
+    with WorkflowExecutionsHook(clock=clock) as hook:
+        assert said(lambda: hook.get_execution("echo", execution_id="e")).endswith(BY_STATUS[429])
+
+
 @pytest.mark.parametrize("call", ["create", "list"])
 def test_a_workflow_that_is_not_there(call: str, hook: WorkflowExecutionsHook) -> None:
     """A create and a list know of no execution, so their 404 is about workflow, project and location."""

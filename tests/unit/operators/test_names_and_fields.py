@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
+from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_workflows.compat import BaseOperator, BaseSensorOperator, XComArg
 from airflow_provider_workflows.core.names import said
@@ -167,6 +168,24 @@ def test_names_that_are_none(arguments: dict[str, Any], task: Task, emulator: Em
     assert emulator.requests == []
 
 
+@pytest.mark.usefixtures("connection")
+def test_an_execution_where_its_name_was_meant(task: Task) -> None:
+    """Whoever hands over a whole task's output is told which part of it is wanted."""
+    output = {"name": f"{WORKFLOW}/executions/e", "state": "ACTIVE"}
+    with pytest.raises(ValueError, match=r"^execution_id must be .* \(got an Execution: pass its \['name'\]\)\.$"):
+        task(WorkflowsGetExecutionOperator, workflow_id="echo", execution_id=output).run()
+
+
+@pytest.mark.skipif(not hasattr(BaseTrigger, "on_kill"), reason="this Airflow starts no sensor in the triggerer")
+def test_a_sensor_that_starts_in_the_triggerer_takes_a_whole_name() -> None:
+    """The name says the project and location that starting there needs; templates in it stay for the trigger."""
+    sensor = WorkflowExecutionSensor(task_id="t", execution_id=f"{WORKFLOW}/executions/e", start_from_trigger=True)
+    arguments: Any = sensor.start_trigger_args
+    kwargs = arguments.trigger_kwargs
+    names = ("project_id", "location", "workflow_id", "execution_id")
+    assert [kwargs[name] for name in names] == [DEFAULT_PROJECT, DEFAULT_LOCATION, "echo", "e"]
+
+
 # -- states -----------------------------------------------------------------------------------------------
 
 
@@ -229,7 +248,7 @@ FLAGS = {
     WorkflowsCreateExecutionOperator: (
         "wait_for_completion", "deferrable", "cancel_on_kill", "durable", "cancel_on_timeout",
     ),
-    WorkflowExecutionSensor: ("deferrable", "start_from_trigger"),
+    WorkflowExecutionSensor: ("deferrable", "start_from_trigger", "soft_fail", "never_fail"),
 }  # fmt: skip
 NUMBERS = {
     WorkflowsCreateExecutionOperator: ("poll_interval", "queued_timeout"),
