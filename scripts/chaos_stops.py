@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -62,12 +62,11 @@ class Stopper:
         """Stop one task, or the doomed DAG run, if one is ready for it; return whether it did."""
         executions = self._executions()
         self._let_end(executions)
+        if not self.doomed_stops and self._doomed_is_ready():
+            self._fail_run()
+            return True
         tasks = {_key(task): task for task in self._scene.tasks("chaos", self._runs["chaos"])}
         ready = [key for key in self._left if key in tasks and self._ready(key, tasks[key], executions)]
-        doomed = [] if self.doomed_stops else self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"])
-        if doomed and self._doomed_ready(doomed, executions):
-            self._fail_run(doomed)
-            return True
         if not ready:
             return False
         key = self._scene.chance.choice(ready)
@@ -80,7 +79,8 @@ class Stopper:
             kinds.clear()
         self._patient_until = time.monotonic() + 2 * PATIENCE
         if not self.doomed_stops:
-            self._fail_run(self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"]))
+            wait_until(self._doomed_is_ready, 2 * PATIENCE, interval=1.0)
+            self._fail_run()
         self.let_end()
 
     def let_end(self) -> None:
@@ -119,10 +119,14 @@ class Stopper:
             return True
         return self._in_reach(task) and (kinds[0] != CLEARED or self._will_be_reported(task))
 
-    def _doomed_ready(self, tasks: Iterable[Mapping[str, Any]], executions: Executions) -> bool:
-        """Tell whether most tasks wait, and those that have an execution are all in reach."""
+    def _doomed(self) -> list[dict[str, Any]]:
+        return self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"])
+
+    def _doomed_is_ready(self) -> bool:
+        """Tell whether most tasks of the doomed DAG run wait, and those that have an execution are all in reach."""
         waiting = 0
-        for task in tasks:
+        executions = self._executions()
+        for task in self._doomed():
             going = self._going(self._plan.doomed_results[_key(task)]["item"], executions)
             if (going or task["state"] == "running") and not self._in_reach(task):
                 return False
@@ -198,7 +202,8 @@ class Stopper:
         wanted = {"dry_run": False, "dag_run_id": run_id, "task_ids": [list(key)], "only_failed": False}
         return self._tell("POST", "/dags/chaos/clearTaskInstances", wanted)
 
-    def _fail_run(self, tasks: list[dict[str, Any]]) -> None:
+    def _fail_run(self) -> None:
+        tasks = self._doomed()
         with self._scene.requests_spared():
             path = run_path("chaos_doomed", self._runs["chaos_doomed"])
             sent, answered = self._tell("PATCH", path, {"state": "failed"})
