@@ -5,15 +5,15 @@ Clear and mark tasks while their executions go on, and keep a book of it.
 A deferred task that is cleared begins anew, so whatever happens meanwhile its next try cancels the execution. Of a
 task that is marked nothing begins any more: Airflow must be able to tell the process that waits. The clear of a task
 in a worker leaves no trace in Airflow unless its end is reported, so it is the same there. Such tasks are stopped only
-when there is a process to tell, and nothing is killed until the execution is cancelled (docs/durable.md says what
-happens otherwise). A worker's process has 5 seconds for it, so requests are spared then.
+when there is a process to tell, and nothing is killed until that has had its effect (docs/durable.md says what happens
+otherwise). A worker's process has 5 seconds for it, so requests are spared then.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -50,25 +50,23 @@ class Stopper:
         self._scene = scene
         self._plan = wanted
         self._runs = runs
-        self._run_failed = False
         self._patient_until = math.inf
         self._left: dict[Key, list[str]] = {key: list(kinds) for key, kinds in wanted.stops.items()}
 
     @property
     def left(self) -> int:
         """Return how many stops are still to be made."""
-        return sum(map(len, self._left.values())) + (not self._run_failed)
+        return sum(map(len, self._left.values())) + (not self.doomed_stops)
 
     def step(self) -> bool:
         """Stop one task, or the doomed DAG run, if one is ready for it; return whether it did."""
         executions = self._executions()
         self._let_end(executions)
+        if not self.doomed_stops and self._doomed_is_ready():
+            self._fail_run()
+            return True
         tasks = {_key(task): task for task in self._scene.tasks("chaos", self._runs["chaos"])}
         ready = [key for key in self._left if key in tasks and self._ready(key, tasks[key], executions)]
-        doomed = [] if self.doomed_stops else self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"])
-        if doomed and self._doomed_ready(doomed, executions):
-            self._fail_run(doomed)
-            return True
         if not ready:
             return False
         key = self._scene.chance.choice(ready)
@@ -81,7 +79,8 @@ class Stopper:
             kinds.clear()
         self._patient_until = time.monotonic() + 2 * PATIENCE
         if not self.doomed_stops:
-            self._fail_run(self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"]))
+            wait_until(self._doomed_is_ready, 2 * PATIENCE, interval=1.0)
+            self._fail_run()
         self.let_end()
 
     def let_end(self) -> None:
@@ -120,10 +119,14 @@ class Stopper:
             return True
         return self._in_reach(task) and (kinds[0] != CLEARED or self._will_be_reported(task))
 
-    def _doomed_ready(self, tasks: Iterable[Mapping[str, Any]], executions: Executions) -> bool:
-        """Tell whether most tasks wait, and those that have an execution are all in reach."""
+    def _doomed(self) -> list[dict[str, Any]]:
+        return self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"])
+
+    def _doomed_is_ready(self) -> bool:
+        """Tell whether most tasks of the doomed DAG run wait, and those that have an execution are all in reach."""
         waiting = 0
-        for task in tasks:
+        executions = self._executions()
+        for task in self._doomed():
             going = self._going(self._plan.doomed_results[_key(task)]["item"], executions)
             if (going or task["state"] == "running") and not self._in_reach(task):
                 return False
@@ -183,21 +186,24 @@ class Stopper:
 
     def _stop(self, key: Key, task: Mapping[str, Any]) -> None:
         kind = self._left[key][0]
-        with self._scene.requests_spared() if task["state"] == "running" else nullcontext():
+        waits_in_worker = task["state"] == "running"
+        with self._scene.requests_spared() if waits_in_worker else nullcontext():
             self._note(task, kind, *self._tell_task(key, kind))
-            if task["state"] != "success" and not _survives_all(kind, task):
+            self._left[key].pop(0)
+            if kind in NEW_STATES:
                 self._wait_for_end({self._plan.results[key]["item"]})
-        self._left[key].pop(0)
+            elif waits_in_worker:
+                self._wait("its end is reported", lambda: self._state_of(key) != "restarting")
 
     def _tell_task(self, key: Key, kind: str) -> tuple[float, float]:
-        run_id = self._runs["chaos"]
         if kind in NEW_STATES:
-            path = f"{run_path('chaos', run_id)}/taskInstances/{key[0]}/{key[1]}"
-            return self._tell("PATCH", path, {"new_state": NEW_STATES[kind]})
+            return self._tell("PATCH", self._path(key), {"new_state": NEW_STATES[kind]})
+        run_id = self._runs["chaos"]
         wanted = {"dry_run": False, "dag_run_id": run_id, "task_ids": [list(key)], "only_failed": False}
         return self._tell("POST", "/dags/chaos/clearTaskInstances", wanted)
 
-    def _fail_run(self, tasks: list[dict[str, Any]]) -> None:
+    def _fail_run(self) -> None:
+        tasks = self._doomed()
         with self._scene.requests_spared():
             path = run_path("chaos_doomed", self._runs["chaos_doomed"])
             sent, answered = self._tell("PATCH", path, {"state": "failed"})
@@ -205,7 +211,6 @@ class Stopper:
             states = ", ".join(f"{task['task_id']}[{task['map_index']}] {task['state']}" for task in tasks)
             self._scene.count(RUN_FAILED, f"chaos_doomed with {states}")
             self._wait_for_end({result["item"] for result in self._plan.doomed_results.values()})
-        self._run_failed = True
 
     def _note(self, task: Mapping[str, Any], kind: str, sent: float, answered: float) -> None:
         self.stops.append(Stop(_key(task), kind, sent, answered, task["try_number"]))
@@ -214,7 +219,7 @@ class Stopper:
         self._scene.count(kind, f"{name}, try {task['try_number']}, which {where}")
 
     def _wait_for_end(self, items: set[int]) -> None:
-        """Wait until what goes on now has ended; a task that was cleared begins another one."""
+        """Wait until what goes on now has ended."""
         executions = self._executions()
         stopped = {each["name"] for item in items for each in self._going(item, executions)}
 
@@ -222,11 +227,18 @@ class Stopper:
             executions = self._scene.emulator.executions()
             return not any(each["name"] in stopped and each["state"] in GOING for each in executions)
 
+        self._wait("nothing goes on", ended)
+
+    def _wait(self, what: str, there: Callable[[], bool]) -> None:
         began = time.monotonic()
-        done = wait_until(ended, PATIENCE, interval=0.5)
-        self._scene.say(
-            f"  {'nothing goes on' if done else 'SOMETHING GOES ON'} {time.monotonic() - began:.1f} s later"
-        )
+        wait_until(lambda: there() or self._scene.abandoned.is_set(), PATIENCE, interval=0.5)
+        self._scene.say(f"  {what}: {there()}, after {time.monotonic() - began:.1f} s")
+
+    def _state_of(self, key: Key) -> Any:
+        return self._scene.cluster.api("GET", self._path(key))["state"]
+
+    def _path(self, key: Key) -> str:
+        return f"{run_path('chaos', self._runs['chaos'])}/taskInstances/{key[0]}/{key[1]}"
 
     def _tell(self, method: str, path: str, body: Mapping[str, Any]) -> tuple[float, float]:
         """
