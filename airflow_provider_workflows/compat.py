@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ __all__ = [
     "XComArg",
     "conf",
     "get_connection_async",
+    "seconds_after_sigterm",
 ]
 
 
@@ -97,6 +99,19 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from failed
+
+
+def seconds_after_sigterm() -> float:
+    """
+    Return the seconds that Airflow gives a killed task between SIGTERM and SIGKILL.
+
+    Airflow 3's supervisor has them in its code; Airflow 2 in its configuration.
+    """
+    if find_spec("airflow.sdk") is not None:
+        return 5.0
+    from airflow_provider_workflows.compat import conf
+
+    return float(conf.getfloat("core", "killed_task_cleanup_time", fallback=60.0))
 
 
 async def get_connection_async(conn_id: str) -> Connection:

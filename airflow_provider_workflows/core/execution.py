@@ -122,6 +122,11 @@ def started_at(execution: Mapping[str, Any]) -> datetime:
     return time or datetime.max.replace(tzinfo=timezone.utc)
 
 
+def age_of(execution: Mapping[str, Any], now: float) -> float:
+    """Return for how many seconds an execution has been going at an epoch time; 0 where it does not say."""
+    return max(0.0, now - started_at(execution).timestamp())
+
+
 class Verdict(Enum):
     """Say what a state means for whoever waits."""
 

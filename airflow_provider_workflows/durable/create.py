@@ -20,6 +20,7 @@ The steps are in files of their own: :class:`EarlierTries` looks back, :class:`T
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -104,6 +105,8 @@ class DurableCreate:
         self._fingerprint = fingerprint_of(workflow, body)
         self._key = identity.create_key(self._fingerprint)
         self._attempts: list[Attempt] = []
+        self._made: Execution | None = None  # or found
+        self._stopped = False
         self._search = TaskSearch(client, workflow, identity, log) if client.api.version == "v1" else None
         self._earlier = EarlierTries(client, identity, None, self._search)
 
@@ -129,15 +132,32 @@ class DurableCreate:
             return self._earlier.still_going()
         return self._search.of_attempts({each.id for each in self._attempts}) if self._search else []
 
-    def cancel_attempts(self) -> None:
-        """Cancel what this object's own creates made, as far as it can be found; never raises for the API."""
+    def cancel_attempts(self, client: WorkflowsClient, seconds: float) -> None:
+        """
+        Stop, and cancel what this object's own creates made, as far as it can be found; never raises for the API.
+
+        For a kill, which comes from another thread.
+
+        :param client: another one than this object's own, which may be in the middle of a request.
+        :param seconds: for the search and all cancels together.
+        """
+        self._stopped = True
+        until = client.clock.monotonic() + seconds
         try:
-            found = self.find_attempts()
+            found = [self._made] if self._made else self._apart(client.within(seconds)).find_attempts()
         except WorkflowsError as exc:
             self._log.error("An execution of %s may have been created and be going: %s", self._workflow, exc)
             return
         for each in found:
-            cancel_bounded(self._client, self._name(each), self._log)
+            cancel_bounded(client, self._name(each), self._log, until - client.clock.monotonic())
+
+    def _apart(self, client: WorkflowsClient) -> DurableCreate:
+        """Return the same with another client."""
+        search = None if self._search is None else TaskSearch(client, self._workflow, self._identity, self._log)
+        other = copy.copy(self)
+        other._client, other._search = client, search  # noqa: SLF001 - its own kind
+        other._earlier = replace(self._earlier, client=client, search=search)  # noqa: SLF001
+        return other
 
     # --- what earlier tries left ---
 
@@ -200,6 +220,8 @@ class DurableCreate:
         A failure stops it: Airflow refuses when another try has taken over this task, for example after missed
         heartbeats, and that try has already looked for what this one created.
         """
+        if self._stopped:
+            raise WorkflowsError("The task was killed before its execution was created.")
         attempt = Attempt(uuid.uuid4().hex, self._client.clock.time())
         self._record(None, attempt.sent_at).write(self._store)
         self._attempts.append(attempt)
@@ -249,6 +271,7 @@ class DurableCreate:
 
     def _remember_execution(self, execution: Execution, since: float) -> None:
         """Write the execution down; a failure is only logged: nothing may come between an execution and its wait."""
+        self._made = execution
         try:
             self._record(execution_id_of(execution), since).write(self._store)
         except Exception:  # noqa: BLE001 - whatever Airflow refuses with

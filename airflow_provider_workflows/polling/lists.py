@@ -102,7 +102,9 @@ class Lists:
             search.has_read(complete=not page[1].get("nextPageToken"))
         if search.read:
             self.rest.went_well()  # not before: a later page may fail each time
-            search.end(self._clock.monotonic())
+            after = self._clock.monotonic()
+            search.end(after)
+            self._watches.hurry(search.read * budget.price("list"), now, after, budget.quick)
         return search.missing
 
     def _prices(self, budget: Budget) -> Prices:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,11 +39,11 @@ def shared_emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-def _home_environment(home: Path) -> dict[str, str]:
+def _home_environment(home: Path, dags: Path = EXAMPLE_DAGS) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLE_DAGS),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
     }
 
 
@@ -79,19 +79,23 @@ def airflow_command(
     """
     Give a function that runs an ``airflow`` command in a fresh home, with the connection set to the emulator.
 
-    It takes the command's arguments and returns the completed process with its output as text. Every call has a
-    database of its own, a copy of the session's migrated one, so calls may run at the same time.
+    It takes the command's arguments, a folder of DAGs and further environment variables, and returns the completed
+    process with its output as text. Every call has a database of its own, a copy of the session's migrated one, so
+    calls may run at the same time.
     """
     homes = tmp_path_factory.mktemp("homes")
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, dags: Path = EXAMPLE_DAGS, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         # Unlike pytest's own factory this may be called by several threads.
         home = Path(tempfile.mkdtemp(dir=homes))
         shutil.copy(airflow_db / "airflow.db", home)
         environment = {
             **os.environ,
-            **_home_environment(home),
+            **_home_environment(home, dags),
             **connection_environment(shared_emulator.endpoint),
+            **(env or {}),
         }
         return subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
