@@ -51,7 +51,7 @@ chaos: $(V3)/$(STAMP) ## kill processes and spoil requests at random while execu
 	@$(V3)/bin/python scripts/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS))
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
-	@PYTHONPATH=scripts:benchmarks $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
+	@PYTHONPATH=scripts:benchmarks:. $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
 
 # coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
 test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage

@@ -83,7 +83,6 @@ __all__ = [
     "XComArg",
     "conf",
     "get_connection_async",
-    "seconds_after_sigterm",
 ]
 
 

@@ -27,7 +27,6 @@ from airflow_provider_workflows.core.execution import (
     is_known,
 )
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.core.pace import next_look
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
 
@@ -50,6 +49,8 @@ def jittered(interval: float, jitter: Callable[[], float] = random.random) -> fl
 
 def pause_at(age: float, poll_interval: float) -> float:
     """Return the seconds until somebody who waits alone looks again: with a jitter, which makes no look too quick."""
+    from airflow_provider_workflows.core.pace import next_look
+
     pause = next_look(age, poll_interval)
     return jittered(pause) if pause == poll_interval else max(pause, jittered(pause))
 

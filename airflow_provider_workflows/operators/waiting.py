@@ -44,10 +44,10 @@ from airflow_provider_workflows.exceptions import (
     WorkflowsError,
 )
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
-from airflow_provider_workflows.operators.options import WaitingOptions
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Context
+    from airflow_provider_workflows.operators.options import WaitingOptions
     from airflow_provider_workflows.triggers.executions import EventPayload, WorkflowExecutionTrigger
 
 #: Airflow resumes a task with this method's name when its trigger crashed or timed out.
@@ -78,7 +78,14 @@ class WaitsForExecution(WorkflowsBaseOperator):
         self.check_interval()
         self.states()
         if self.deferrable:
-            WaitingOptions.read()
+            self._options()
+
+    @staticmethod
+    def _options() -> WaitingOptions:
+        """Read the configuration; imported here, because parsing a DAG file needs none of it."""
+        from airflow_provider_workflows.operators.options import WaitingOptions
+
+        return WaitingOptions.read()
 
     def name_of(self, execution: Execution) -> ExecutionName:
         """Name an execution that the service returned, with the project as it was requested."""
@@ -136,7 +143,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
         Beyond a deadline that a triggerer would have to report before the scheduler is ready for it.
         """
-        options = WaitingOptions.read()
+        options = self._options()
         until_deadline = deadlines.until_next(self.hook.clock.time())
         if until_deadline <= options.defer_after + options.resume_after:
             return until_deadline + SHORTEST_INTERVAL
@@ -170,7 +177,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """Make the trigger that waits for an execution, which was ``seen`` last as that."""
         from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 
-        options, now = WaitingOptions.read(), self.hook.clock.time()
+        options, now = self._options(), self.hook.clock.time()
         return WorkflowExecutionTrigger(
             project_id=name.workflow_name.project,
             location=name.workflow_name.location,

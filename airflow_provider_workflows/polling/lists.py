@@ -104,7 +104,8 @@ class Lists:
             self.rest.went_well()  # not before: a later page may fail each time
             after = self._clock.monotonic()
             search.end(after)
-            self._watches.hurry(search.read * budget.price("list"), now, after, budget.quick)
+            price = search.read * budget.price("list")
+            self._watches.hurry(price, budget.price("get"), now, after, budget.quick)
         return search.missing
 
     def _prices(self, budget: Budget) -> Prices:

@@ -59,11 +59,12 @@ class Watches:
         """Return what to look at if anything is looked at now."""
         return [watch for watch in self._idle() if watch.is_nearly_due(now)]
 
-    def hurry(self, price: float, seen_since: float, now: float, allowance: Allowance) -> None:
+    def hurry(self, price: float, price_of_one: float, seen_since: float, now: float, allowance: Allowance) -> None:
         """
-        Look at the young ones of a round again soon, all together, if another such round can be paid for.
+        Look at the young ones of a round again soon, all together, if that can be paid for.
 
         :param price: what this round has cost.
+        :param price_of_one: what one of them costs by itself, which is less where the round was for many others.
         :param seen_since: when it began.
         """
         soon = [
@@ -74,7 +75,7 @@ class Watches:
         if not soon:
             return
         longest = max(watch.interval for _, watch in soon)
-        paid = allowance.reserve(price, now, longest)
+        paid = allowance.reserve(min(price, len(soon) * price_of_one), now, longest)
         if paid is None:
             return
         due = now + max(paid, min(after for after, _ in soon))

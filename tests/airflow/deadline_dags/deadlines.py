@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Give `test_deadlines.py` tasks that wait for ever, but for their deadline."""
+"""Give `test_late_tasks.py` tasks that wait for ever, but for their deadline."""
 
 from __future__ import annotations
 

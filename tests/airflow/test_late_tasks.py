@@ -60,9 +60,7 @@ def test_dags_test_ends_at_the_deadline(dag_id: str, runs: dict[str, CompletedCo
     print(f"{dag_id}: {seconds_late(output):.1f} s after its deadline")
 
 
-def test_only_the_creates_execution_is_cancelled(
-    runs: dict[str, CompletedCommand], shared_emulator: Emulator
-) -> None:
+def test_only_the_creates_execution_is_cancelled(runs: dict[str, CompletedCommand], shared_emulator: Emulator) -> None:
     """The late create's execution is cancelled; the one that the sensor waited for goes on."""
     assert len(runs) == len(LATE)
     assert sorted(execution["state"] for execution in shared_emulator.executions()) == ["ACTIVE", "CANCELLED"]
