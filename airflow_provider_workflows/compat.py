@@ -113,6 +113,35 @@ def seconds_after_sigterm() -> float:
     return float(conf.getfloat("core", "killed_task_cleanup_time", fallback=60.0))
 
 
+def clears_while_running(ti: Any) -> int:
+    """
+    Count the tries of a task that ended because somebody cleared it while it ran, as far as Airflow 2 tells.
+
+    Airflow 3 raises ``max_tries`` then, as every Airflow does when a task is cleared that does not run; Airflow 2 does
+    not. But there a clear writes the end of the try into the history of tries, and the try's process logs its failure
+    when it is killed after that. A try that fails by itself logs that first, and then its end is written down.
+    """
+    if not hasattr(ti, "refresh_from_db") or ti.try_number <= 1:
+        return 0
+    from airflow.models.log import Log
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+    from sqlalchemy import and_, func
+
+    keys = ("dag_id", "task_id", "run_id", "map_index", "try_number")
+    same_try = and_(*(getattr(Log, key) == getattr(TaskInstanceHistory, key) for key in keys))
+    this_task = and_(*(getattr(TaskInstanceHistory, key) == getattr(ti, key) for key in keys[:-1]))
+    with create_session() as session:
+        cleared = (
+            session.query(TaskInstanceHistory.try_number)
+            .join(Log, same_try)
+            .filter(this_task, Log.event == "failed")
+            .group_by(TaskInstanceHistory.try_number, TaskInstanceHistory.end_date)
+            .having(func.min(Log.dttm) > TaskInstanceHistory.end_date)
+        )
+        return len(cleared.all())
+
+
 async def get_connection_async(conn_id: str) -> Connection:
     """
     Read a connection without blocking the event loop.
