@@ -26,8 +26,8 @@ looks whether it has worked    what is left of it    CONFIRM_BOUND 20, from the 
 =============================  ====================  =================================================================
 
 All parts in a worker share the one time, the first question included: a silent service, a refusal and the look after
-it do not add up. ``durable`` cancels several executions one after the other, each in its own time; in a kill all of
-them, and the search before them, have the one.
+it do not add up. ``durable`` cancels what a killed try has made together (:func:`cancel_several`), and in a kill the
+search for it has the same time.
 
 **What Airflow gives.** A worker: Airflow 3's supervisor sends SIGKILL 5 s after SIGTERM, Airflow 2's
 ``[core] killed_task_cleanup_time`` is 60 s; :func:`kill_bound` takes four fifths of it. So the first request leaves
@@ -40,6 +40,7 @@ takes the line.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_workflows.core.clock import Clock
@@ -189,3 +190,34 @@ def cancel_bounded(client: CancelClient, name: ExecutionName, log: Any, seconds:
     except WorkflowsError as exc:
         cancelling.failed(exc)
     return cancelling.report()
+
+
+def cancel_several(
+    client: CancelClient, names: Sequence[ExecutionName], log: Any, seconds: float = CANCEL_BOUND
+) -> None:
+    """
+    Cancel executions in the time of one: all are asked before the first is looked at; never raises for the API.
+
+    :param seconds: for all of it.
+    """
+    bounded = client.within(seconds)
+    every = {name: Cancelling(name, client.clock, log, seconds) for name in names}
+    for name, cancelling in every.items():
+        if cancelling.has_time():
+            _note(cancelling, bounded.cancel, name)
+        else:
+            cancelling.failed(WorkflowsError("there was no time left to ask"))
+    while asked := [name for name, each in every.items() if each.is_open() and each.has_time(CONFIRM_INTERVAL)]:
+        client.clock.sleep(CONFIRM_INTERVAL)
+        for name in asked:
+            _note(every[name], bounded.get, name, "BASIC")
+    for cancelling in every.values():
+        cancelling.report()
+
+
+def _note(cancelling: Cancelling, ask: Callable[..., Execution], *arguments: Any) -> None:
+    """Take note of what came of asking."""
+    try:
+        cancelling.saw(ask(*arguments).get("state"))
+    except WorkflowsError as exc:
+        cancelling.failed(exc)

@@ -38,7 +38,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
 
     Returns the Execution resource. The XComs ``execution_id`` and ``execution_name`` exist as soon as the execution
     does, and ``result`` (decoded JSON) when it SUCCEEDED under ``wait_for_completion``. All of it is the same
-    whether the waiting happens in the worker or in the triggerer.
+    whether the waiting happens in the worker or in the triggerer. With ``multiple_outputs=True`` Airflow makes XComs of
+    the returned fields, too; ``result`` is the decoded one there as well.
 
     :param argument: any JSON value, sent as JSON: dict, list, str, number, bool. ``None`` sends no argument. A
         string is sent as a JSON *string*; JSON text goes into ``execution={"argument": …}``. (templated)
@@ -112,7 +113,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         if not created.attached:
             self.log.info("Created %s.", name)
         if not self.wait_for_completion:
-            return created.execution
+            return self.returned(created.execution)
         since = created.waiting_since
         limit = self.execution_timeout.total_seconds() if self.execution_timeout else None
         deadlines = Deadlines(
@@ -162,7 +163,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         self._kill.check(self.hook)
         if not self.durable:
             began = client.clock.time()
-            return Created(client.create(workflow, body), began, attached=False)
+            return Created(self.hook.create(workflow, body), began, attached=False)
         if client.api.version == "v1":
             check_room_for_labels(body.get("labels", {}))
         creating = self._kill.creating = DurableCreate(

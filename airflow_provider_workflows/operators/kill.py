@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.cancelling import TAKEN_OVER_BOUND, cancel_bounded, kill_bound
 from airflow_provider_workflows.compat import AirflowFailException, seconds_after_sigterm
-from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.durable.record import check_not_taken_over
 
 if TYPE_CHECKING:
-    from airflow_provider_workflows.api.client import WorkflowsClient
     from airflow_provider_workflows.durable.create import DurableCreate
     from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
-
-_ABSENT = "workflow_execution_probe"
 
 
 class Kill:
@@ -78,23 +75,21 @@ class Kill:
     def _cancel(self, hook: Callable[[], WorkflowExecutionsHook], seconds: float) -> None:
         what = self.name or "What this task started, if anything,"
         self._log.warning("%s is to be cancelled, and may still be going unless a line below says otherwise.", what)
-        if was_taken_over(self.store):
+        taken_over = was_taken_over(self.store)
+        self._happened = not taken_over
+        if taken_over:
             self._log.info("Another try of this task has taken over: leaving its execution alone.")
-            return
-        self._happened = True
+            if self.name is not None or self.creating is None:
+                return
         with hook().apart() as apart:
-            self._cancel_known(apart.clock, apart.client, seconds - TAKEN_OVER_BOUND)
-
-    def _cancel_known(self, clock: Clock, client: WorkflowsClient, seconds: float) -> None:
-        until = clock.monotonic() + seconds
-        name = self.name
-        if name is None and self.creating is not None:
-            self.creating.cancel_attempts(client, seconds)
-            return
-        if name is None:
-            name = self.left()
-        if name is not None:
-            cancel_bounded(client, name, self._log, until - clock.monotonic())
+            # All that follows has the one time; the question before it has had its own.
+            client = apart.client.within(seconds - TAKEN_OVER_BOUND)
+            if taken_over and self.creating is not None:
+                self.creating.leaving(client, seconds).give_way()
+            elif self.name is None and self.creating is not None:
+                self.creating.leaving(client, seconds).cancel()
+            elif (name := self.name or self.left()) is not None:
+                cancel_bounded(client, name, self._log, client.retry.left())
 
 
 def was_taken_over(store: Any) -> bool:
@@ -113,17 +108,11 @@ def was_taken_over(store: Any) -> bool:
 
     def probe() -> None:
         try:
-            store.delete(_ABSENT)  # the one write that changes nothing
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is looked at below
+            check_not_taken_over(store)
+        except Exception as exc:  # noqa: BLE001 - Airflow's own
             refusals.append(exc)
 
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(TAKEN_OVER_BOUND)
-    return any(_status_of(refusal) == 404 for refusal in refusals)
-
-
-def _status_of(refusal: Exception) -> Any:
-    """Return the HTTP status that Airflow's API server refused with."""
-    detail = getattr(getattr(refusal, "error", None), "detail", None)
-    return detail.get("status_code") if isinstance(detail, dict) else None
+    return bool(refusals)

@@ -39,14 +39,6 @@ def shared_emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-def _home_environment(home: Path, dags: Path = EXAMPLE_DAGS) -> dict[str, str]:
-    return {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-    }
-
-
 @pytest.fixture(scope="session")
 def cluster_emulator() -> Iterator[Emulator]:
     """Serve the emulator that the cluster's connection names; its executions end when a test moves its clock."""
@@ -66,6 +58,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator
         # A triggerer that is not heard of for so many seconds is dead, and the next one takes over.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        # Airflow 3.0 gives a running task that was cleared its next try when it has not been heard of for so long.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     }
     # Three of the tasks to kill keep a worker each.
     with AirflowCluster(home, dags, env=environment, parallelism=7) as running:
@@ -93,7 +87,9 @@ def airflow_command(
         shutil.copy(airflow_db / "airflow.db", home)
         environment = {
             **os.environ,
-            **_home_environment(home, dags),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             **connection_environment(shared_emulator.endpoint),
             **(env or {}),
         }
