@@ -68,14 +68,19 @@ def _state_in_airflow_3(ti: Any) -> Any:
 
 
 def _state_in_airflow_2(ti: Any) -> Any:
-    """Ask the database."""
+    """
+    Ask the database.
+
+    A clear raises ``max_tries``, so a task that is on its way again may still say that it was cleared.
+    """
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
     with create_session() as session:
         row = (
-            session.query(TaskInstance.state)
+            session.query(TaskInstance.state, TaskInstance.max_tries)
             .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
             .one_or_none()
         )
-    return None if row is None else row[0]
+    known = getattr(ti, "max_tries", None)
+    return None if row is None or (known is not None and row[1] > known) else row[0]
