@@ -14,7 +14,6 @@ import random
 from collections.abc import Callable, Collection
 from typing import Any
 
-from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
@@ -123,6 +122,8 @@ def wait_for_end(
     :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
+    from airflow_provider_workflows.api.outage import Outage, warn_of_outage
+
     started = clock.monotonic()
     states, outage = StateLog(str(name), log), Outage()
     execution: Execution = {}

@@ -35,7 +35,6 @@ from airflow_provider_workflows.core.execution import (
     execution_id_of,
     is_ended,
 )
-from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -333,6 +332,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if self.verdict(execution) is Verdict.SUCCESS or self._was_passed(seen):
             self.push_result(context, execution)
             return self.returned(execution)
+        from airflow_provider_workflows.core.failure import execution_error
+
         error = execution_error(execution, name)
         if isinstance(error, ExecutionCancelled):
             raise AirflowFailException(str(error)) from error
