@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 #: More repeats than fit into any bounded time.
 MANY = 1000
+#: The share of a bounded time for which one request in it waits for its answer: there is time for another one.
+PATIENCE = 0.4
+#: Seconds that a request has at the least, also where it begins at the last moment.
+SHORTEST_TIMEOUT = 0.1
 
 
 def _check_limit(limit: int | None) -> None:
@@ -77,9 +81,13 @@ class WorkflowsClient:
         return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0))
 
     def within(self, seconds: float) -> WorkflowsClient:
-        """Return the same client for something that must be over in a bounded time, repeated while there is some."""
-        retry = replace(self.retry, retries=MANY, seconds=seconds)
-        return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
+        """
+        Return the same client for what must be over so many seconds from now, however many calls that takes.
+
+        Each call is repeated while there is time, and none waits so long for an answer that no other could follow.
+        """
+        retry = replace(self.retry, retries=MANY, until=min(self.retry.until, self.clock.monotonic() + seconds))
+        return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, PATIENCE * seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:
@@ -87,7 +95,8 @@ class WorkflowsClient:
         return self.retry.clock
 
     def _attempt(self, call: Call) -> dict[str, Any]:
-        return call.decode(send(self._session, call.outgoing, self._timeout), self.clock.time())
+        timeout = max(SHORTEST_TIMEOUT, min(self._timeout, self.retry.left()))
+        return call.decode(send(self._session, call.outgoing, timeout), self.clock.time())
 
     def _send(self, call: Call) -> dict[str, Any]:
         return self.retry.sync()(self._attempt, call)
@@ -177,11 +186,6 @@ class AsyncWorkflowsClient:
         return AsyncWorkflowsClient(
             self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0)
         )
-
-    def within(self, seconds: float) -> AsyncWorkflowsClient:
-        """Return the same client for something that must be over in a bounded time, repeated while there is some."""
-        retry = replace(self.retry, retries=MANY, seconds=seconds)
-        return AsyncWorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:
