@@ -40,6 +40,14 @@ _ADVICE_BY_REASON: Mapping[str, str] = {
     "USER_PROJECT_DENIED": "Check quota_project_id of the connection: the identity needs "
     "'serviceusage.services.use' on that project.",
 }
+#: The permissions of operations that are not named like theirs.
+_PERMISSIONS: Mapping[str, str] = {
+    "list step entries of": "workflows.stepEntries.list",
+    "get step entry": "workflows.stepEntries.get",
+    "list callbacks of": "workflows.callbacks.list",
+    "export data of": "workflows.executions.get",
+    "delete the history of": "workflows.executions.cancel",
+}
 _CLASSES: Mapping[int, type[WorkflowsApiError]] = {
     403: PermissionDenied,
     404: ExecutionNotFound,
@@ -157,11 +165,11 @@ def _advice(operation: str, answer: ErrorAnswer) -> str:
         return "A quota is used up; see https://cloud.google.com/workflows/quotas."
     if answer.reason and answer.reason in _ADVICE_BY_REASON:
         return _ADVICE_BY_REASON[answer.reason]
-    role = "viewer" if operation in ("get", "list") else "invoker"
+    role = "viewer" if operation in ("get", "list", "export data of") else "invoker"
+    permission = _PERMISSIONS.get(operation, f"workflows.executions.{operation}")
     by_status = {
         401: "The service did not accept the credentials: check the connection's key, identity and its expiry.",
-        403: f"The identity of the connection needs the permission 'workflows.executions.{operation}' "
-        f"(role roles/workflows.{role}).",
+        403: f"The identity of the connection needs the permission {permission!r} (role roles/workflows.{role}).",
         404: "Check project_id, location, workflow_id and execution_id: one of them does not exist there.",
     }
     return by_status.get(answer.status_code, "")
@@ -173,7 +181,7 @@ def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: 
 
     A create that got 408 or a server's error is an :class:`AmbiguousCreate`: it may have taken effect.
 
-    :param operation: ``create``, ``get``, ``list`` or ``cancel``; names the permission.
+    :param operation: ``create``, ``get``, ``list``, ``cancel``, …; names the permission.
     :param target: the resource the request was about, as the caller named it.
     """
     cls, retryable, unsent = _meaning(answer)

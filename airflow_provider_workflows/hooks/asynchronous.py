@@ -20,6 +20,7 @@ from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.hooks.history import AsyncHistoryMethods
 from airflow_provider_workflows.polling.loop_log import LoopLog
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class _Opener:
         return isinstance(error, (ValueError, PermissionError, ImportError, TypeError, AttributeError))
 
 
-class WorkflowExecutionsAsyncHook(HookBase):
+class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
     """
     Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
 

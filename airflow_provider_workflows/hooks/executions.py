@@ -23,6 +23,7 @@ from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNot
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
 from airflow_provider_workflows.hooks.connection import workflow_name
+from airflow_provider_workflows.hooks.history import HistoryMethods
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,7 +39,7 @@ LOOK_FOR_CREDENTIALS = 2.0
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
 
-class WorkflowExecutionsHook(HookBase):
+class WorkflowExecutionsHook(HistoryMethods, HookBase):
     """
     Create, get, list, cancel and wait for executions.
 

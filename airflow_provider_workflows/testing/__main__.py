@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airflow_provider_workflows.testing.server import Emulator, serve
-from airflow_provider_workflows.testing.service import Settings
+from airflow_provider_workflows.testing.settings import Settings
 from airflow_provider_workflows.testing.workflows import BUILT_IN
 
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from airflow_provider_workflows.testing.control_api import add_control_routes
 from airflow_provider_workflows.testing.controls import Controls
-from airflow_provider_workflows.testing.routes import Routes
-from airflow_provider_workflows.testing.service import Settings
+from airflow_provider_workflows.testing.routes import Routes, errors_in_envelopes
+from airflow_provider_workflows.testing.settings import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -125,7 +125,7 @@ async def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> A
     """
     emulator._loop = asyncio.get_running_loop()  # noqa: SLF001 - the other half of one class
     routes = emulator._routes  # noqa: SLF001
-    app = web.Application(client_max_size=_LARGEST_BODY)
+    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[errors_in_envelopes])
     add_control_routes(app, emulator, emulator.release)
     app.router.add_route("*", "/{path:.*}", routes.handle)
     runner = web.AppRunner(

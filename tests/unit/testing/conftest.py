@@ -43,6 +43,34 @@ class Api:
         """Cancel an execution."""
         return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}:cancel", body)
 
+    def step_entries(self, workflow: str, execution_id: str, entry: str = "", **query: Any) -> requests.Response:
+        """List an execution's step entries, or get one."""
+        return self.about(workflow, execution_id, f"/stepEntries/{entry}".rstrip("/"), **query)
+
+    def callbacks(self, workflow: str, execution_id: str, **query: Any) -> requests.Response:
+        """List an execution's callbacks."""
+        return self.about(workflow, execution_id, "/callbacks", **query)
+
+    def call_back(self, workflow: str, execution_id: str, callback: str, body: Any = None) -> requests.Response:
+        """Request a callback's URL."""
+        return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}/callbacks/{callback}", body)
+
+    def export_data(self, workflow: str, execution_id: str) -> requests.Response:
+        """Export an execution's data."""
+        return self.about(workflow, execution_id, ":exportData")
+
+    def delete_history(self, workflow: str, execution_id: str) -> requests.Response:
+        """Delete an execution's step entries."""
+        return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}:deleteExecutionHistory")
+
+    def post_push(self, workflow: str, body: Any, **query: Any) -> requests.Response:
+        """Trigger an execution as Pub/Sub does."""
+        return self.post(f"{WORKFLOWS}/{workflow}:triggerPubsubExecution", body, **query)
+
+    def about(self, workflow: str, execution_id: str, rest: str, **query: Any) -> requests.Response:
+        """Read something below an execution."""
+        return self.read(f"{WORKFLOWS}/{workflow}/executions/{execution_id}{rest}", **query)
+
     def read(self, path: str, **query: Any) -> requests.Response:
         """Send a GET to a path below the version."""
         return self.session.get(f"{self.root}/{path}", params=query, timeout=10)
