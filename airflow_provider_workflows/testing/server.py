@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Long enough that a virtual-time loop's jumps do not close a client's idle connection.
 _KEEPALIVE_SECONDS = 10_000_000.0
 _LARGEST_BODY = 16 * 1024 * 1024
+_LARGEST_HEAD = 1024 * 1024  # what is longer is answered by the web server, as text
 
 
 class Emulator(Controls):
@@ -134,6 +135,8 @@ async def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> A
         handle_signals=False,
         keepalive_timeout=_KEEPALIVE_SECONDS,
         shutdown_timeout=1.0,
+        max_line_size=_LARGEST_HEAD,
+        max_field_size=_LARGEST_HEAD,
     )
     await runner.setup()
     try:
