@@ -2,7 +2,8 @@
 """Let users' workflow functions compute beside the server, each in a thread of its own, and only for so long.
 
 A thread cannot be stopped from outside. A function that goes on after its time is left alone: its execution fails, its
-thread goes on as a daemon, which costs the process computing time until the function ends or the process does.
+thread goes on as a daemon, which costs the process computing time until the function ends or the process does. A
+computation in C that never lets go of the interpreter (`sum(itertools.count())`) stops every thread, the server's too.
 """
 
 from __future__ import annotations
