@@ -122,9 +122,6 @@ class Routes:
             return _response(200, await self._dispatch(call, endpoint))
         except ApiError as error:
             return _error(error)
-        except Exception:
-            log.exception("The emulator has a fault: %s %s", call.verb, call.path)
-            return _error(for_status(500))
 
     async def _dispatch(self, call: Call, endpoint: str) -> str:
         if call.path == "/$discovery/rest":
@@ -178,9 +175,12 @@ def _response(
 
 @web.middleware
 async def errors_in_envelopes(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Answer what the web server refuses by itself in Google's envelope, too."""
+    """Answer what the web server refuses by itself, and a fault of the emulator's, in Google's envelope, too."""
     try:
         response: web.StreamResponse = await handler(request)
     except web.HTTPException as error:
         return _error(ApiError(error.status, error.text or error.reason))
+    except Exception:
+        log.exception("The emulator has a fault: %s %s", request.method, request.path)
+        return _error(for_status(500))
     return response

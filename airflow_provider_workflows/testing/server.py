@@ -61,7 +61,8 @@ class Emulator(Controls):
     @property
     def endpoint(self) -> str:
         """Return the base URL, without a slash at the end; it is known once it serves."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     def release(self) -> None:
         """Answer the requests that a fault is delaying, now."""

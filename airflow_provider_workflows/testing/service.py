@@ -29,7 +29,7 @@ from airflow_provider_workflows.testing.validation import CreateRequest
 from airflow_provider_workflows.testing.workflows import BUILT_IN, ENDLESS, Timeline, WorkflowFunction
 
 _LOCATION = re.compile(r"[a-z][a-z0-9-]*\Z")
-_WORKFLOW = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?\Z")
+WORKFLOW_ID = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?\Z")
 #: A part of a workflow function's life: up to its end, or to the callback that it waits for.
 Part = Callable[[], Timeline]
 
@@ -98,7 +98,7 @@ class ExecutionsService:
             raise invalid(f"Location {location!r} is not found or access is unauthorized.", "parent")
         key = WorkflowKey(self.number_of(project), location, workflow)
         if workflow not in self._workflows:
-            if not self.settings.any_workflow or not _WORKFLOW.match(workflow):
+            if not self.settings.any_workflow or not WORKFLOW_ID.match(workflow):
                 raise not_found(f"workflow '{key}'")
             self.register(workflow, lambda _: self.settings.any_result, ours=True)
         return key

@@ -14,7 +14,7 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -46,7 +46,7 @@ JUNK = (
     "%",
     "x" * 300,
 )
-JSON = (None, True, 0, -1, 1.5, 10**30, 1e308, "", "text", [], [[]], {}, {"a": {"b": [None]}}, "\ud800", "9" * 30)
+JSON: tuple[Any, ...] = (None, True, 0, -1, 1.5, 10**30, 1e308, "", "text", [], [[]], {}, {"a": {"b": [None]}}, "\ud800", "9" * 30)
 BODIES = (
     *(b"", b"{", b"[]", b"null", b'"text"', b"{" * 5000, b"[" * 100_000, b"\xff\xfe", b"\x00", b'{"argument": NaN}'),
     *(b'{"argument":"' + b"[" * 50_000 + b'"}', b'{"argument":"1e999"}', b'{"labels":{"a":"\\udfff"}}'),
@@ -184,7 +184,7 @@ class Maker:
         if self.now_and_then():
             return self.random.choice(JSON)
         schema = schemas[schema["$ref"]] if "$ref" in schema else schema
-        makers = {
+        makers: dict[str, Callable[[], Any]] = {
             "array": lambda: [self.value(name, schema["items"], schemas) for _ in range(self.random.randrange(3))],
             "object": lambda: self.message(schema, schemas),
             "integer": lambda: 1,
