@@ -390,6 +390,8 @@ class TaskRun:
             self.states.append("up_for_retry" if self._may_retry(exc) else "failed")
             raise
         if value is not None and self.operator.do_xcom_push:
+            if getattr(self.operator, "multiple_outputs", False):
+                self.xcoms.update(through_json(value))
             self.xcoms["return_value"] = through_json(value)
         self.states.append("success")
         return value

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What the two hooks make of a machine's environment: a table, each line in a process of its own.
+What a worker and a triggerer make of a machine's environment: a table, each line in a process of its own.
 
-``python -m tests.network_table`` prints it, with what each hook does; ``tests/unit/auth/test_network.py`` holds that
-both do the same, and what. The network of it is on this machine: see :mod:`tests.network_servers`.
+``python -m tests.network_table`` prints it, with what comes of an operator's create, of each hook's, and of a deferred
+wait; ``tests/unit/auth/test_network.py`` holds that all do the same, and what. The network of it is on this machine:
+see :mod:`tests.network_servers`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from tests.network_servers import ESCAPED_LOGIN, LOGIN, Authority, HttpProxy, Servers, SocksProxy, run_servers
@@ -35,6 +36,7 @@ UNTRUSTED = "no connection to the service (its certificate could not be verified
 NO_CONNECTION = "no connection to the service"
 NO_PROXY = "no connection to the service (the proxy did not connect)"
 CA = {"REQUESTS_CA_BUNDLE": "{ca}"}
+METADATA = {"GCE_METADATA_HOST": "{metadata}", "GCE_METADATA_IP": "{metadata}", "CLOUDSDK_CONFIG": "/nowhere"}
 #: By the kind of the address that the API has: a name that only proxies know, and real ones.
 ENDPOINTS = {
     "name": f"https://{API}",
@@ -53,18 +55,18 @@ class Line:
     :param endpoint: of :data:`ENDPOINTS`.
     :param expected: the way that the request takes (``direct``, or the proxy's name and the host it was asked for),
         or words of the error.
-    :param identity: whether a token is needed, which is fetched first, from a server with a name or an address like
-        that of the API.
+    :param identity: whether a token is needed, which is fetched first: with a ``key`` from a server with a name or an
+        address like that of the API, or of the ``machine`` from its metadata server.
     """
 
     environment: Mapping[str, str]
     endpoint: str
     expected: str
-    identity: bool = False
+    identity: Literal["key", "machine"] | None = None
 
     def __str__(self) -> str:
         said = " ".join(f"{name}={value}" for name, value in self.environment.items()) or "(nothing)"
-        return f"{said} -> {self.endpoint}{' with a token' if self.identity else ''}"
+        return f"{said} -> {self.endpoint}{f' with a token ({self.identity})' if self.identity else ''}"
 
 
 def _refusal(variable: str, words: str) -> str:
@@ -76,6 +78,7 @@ _SOCKS_MISSING = _refusal(
     "names a SOCKS proxy, which needs two packages that are not both installed: pip install pysocks aiohttp-socks",
 )
 _ODD = "is not the address of a proxy: "
+_UNCLEAR = "it cannot be understood; check its host and port, and that its login is escaped (%40 for @, %2F for /)"
 
 LINES = [
     # --- certificates
@@ -92,8 +95,8 @@ LINES = [
     Line({"CURL_CA_BUNDLE": "{ca}", "SSL_CERT_FILE": "{other_ca}"}, "address", "direct"),
     Line({"REQUESTS_CA_BUNDLE": "", "SSL_CERT_FILE": "{ca}"}, "address", "direct"),
     Line({"REQUESTS_CA_BUNDLE": "{other_ca}", "SSL_CERT_FILE": "{ca}"}, "address", UNTRUSTED),
-    Line(CA, "address", "direct", identity=True),
-    Line({"SSL_CERT_FILE": "{ca}"}, "address", "direct", identity=True),
+    Line(CA, "address", "direct", identity="key"),
+    Line({"SSL_CERT_FILE": "{ca}"}, "address", "direct", identity="key"),
     *(
         Line(
             {name: "/nowhere/ca.pem"},
@@ -111,7 +114,29 @@ LINES = [
         {"SSL_CERT_FILE": "{empty}"},
         "address",
         _refusal("SSL_CERT_FILE", "names '{empty}', which cannot be used: No certificate in it"),
-        identity=True,
+        identity="key",
+    ),
+    Line(
+        {"SSL_CERT_FILE": "{ca_dir}"},
+        "address",
+        _refusal("SSL_CERT_FILE", "names '{ca_dir}', which cannot be used: Is a directory"),
+    ),
+    Line(
+        {"SSL_CERT_DIR": "{ca}"},
+        "address",
+        _refusal("SSL_CERT_DIR", "names '{ca}', which cannot be used: No such directory"),
+    ),
+    *(
+        Line(
+            {name: "{no_ca_dir}"},
+            "address",
+            _refusal(
+                name,
+                "names '{no_ca_dir}', which cannot be used: "
+                "No certificate in it that is named by its hash (see: openssl rehash)",
+            ),
+        )
+        for name in ("SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
     ),
     # --- proxies, and who goes without them
     Line({**CA, "HTTPS_PROXY": "{proxy}"}, "name", f"proxy {API}"),
@@ -135,10 +160,17 @@ LINES = [
     Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "example.com"}, "localhost", "proxy localhost"),
     Line({**CA, "HTTPS_PROXY": "{proxy}", "NO_PROXY": "example.com,*"}, "localhost", "proxy localhost"),
     Line({**CA, "ALL_PROXY": "{proxy}", "NO_PROXY": "*"}, "localhost", "direct"),
-    Line({**CA, "HTTPS_PROXY": "{proxy}"}, "name", f"proxy {TOKENS}, proxy {API}", identity=True),
-    Line({"SSL_CERT_FILE": "{ca}", "ALL_PROXY": "{proxy}"}, "name", f"proxy {TOKENS}, proxy {API}", identity=True),
+    Line({**CA, "HTTPS_PROXY": "{proxy}"}, "name", f"proxy {TOKENS}, proxy {API}", identity="key"),
+    Line({"SSL_CERT_FILE": "{ca}", "ALL_PROXY": "{proxy}"}, "name", f"proxy {TOKENS}, proxy {API}", identity="key"),
     Line({"HTTPS_PROXY": "{proxy}"}, "name", UNTRUSTED),
     Line({**CA, "HTTPS_PROXY": "http://127.0.0.1:{closed_port}"}, "name", NO_PROXY),
+    Line(
+        {**METADATA, **CA, "HTTPS_PROXY": "{proxy}", "HTTP_PROXY": "http://127.0.0.1:{closed_port}"},
+        "name",
+        f"proxy {API}",
+        identity="machine",
+    ),
+    Line({**METADATA, **CA, "ALL_PROXY": "{proxy}"}, "name", f"proxy {API}", identity="machine"),
     # --- a proxy that asks who one is
     Line({**CA, "HTTPS_PROXY": "http://{login}@127.0.0.1:{login_port}"}, "name", f"login {API}"),
     Line({"HTTP_PROXY": "http://{login}@127.0.0.1:{login_port}"}, "plain", f"login {API}"),
@@ -146,7 +178,7 @@ LINES = [
         {**CA, "ALL_PROXY": "http://{login}@127.0.0.1:{login_port}"},
         "name",
         f"login {TOKENS}, login {API}",
-        identity=True,
+        identity="key",
     ),
     Line({**CA, "HTTPS_PROXY": "http://127.0.0.1:{login_port}"}, "name", NO_PROXY),
     Line({**CA, "HTTPS_PROXY": "http://me:wrong@127.0.0.1:{login_port}"}, "name", NO_PROXY),
@@ -173,7 +205,7 @@ LINES = [
         {**CA, "ALL_PROXY": "socks5h://me:s3cr3t%40%3A@127.0.0.1:{socks_login_port}"},
         "name",
         f"socks login {TOKENS}, socks login {API}" if HAS_SOCKS else _SOCKS_MISSING,
-        identity=True,
+        identity="key",
     ),
     Line({**CA, "ALL_PROXY": "socks5h://127.0.0.1:{socks_port}", "NO_PROXY": "127.0.0.1"}, "address", "direct"),
     *(
@@ -195,9 +227,15 @@ LINES = [
         for address, why in {
             "http://": "it names no host",
             "http://me:s3cr3t@:80": "it names no host",
-            "http://me:s3cr3t@127.0.0.1:99999": "it cannot be understood",
-            "http://me:s3cr3t@127.0.0.1:port": "it cannot be understood",
-            "http://me:s3c/r3t@127.0.0.1:80": "it cannot be understood",
+            "http://me:s3cr3t@": _UNCLEAR,
+            "http://me:s3cr3t@127.0.0.1:0": "its port is no number from 1 to 65535",
+            "http://me:s3cr3t@127.0.0.1:99999": _UNCLEAR,
+            "http://me:s3cr3t@127.0.0.1:port": _UNCLEAR,
+            "http://me:s3c/r3t@127.0.0.1:80": _UNCLEAR,
+            "http://me:s3cr3t@host..name:80": "it names no host",
+            "http://me:s3cr3t@host name:80": "it has a space or a line break in it",
+            "http://me:s3cr3t@127.0.0.1:{proxy_port}\n": "it has a space or a line break in it",
+            f"http://me:s3cr3t@{'long' * 16}:80": "it names no host",
             "ftp://me:s3cr3t@127.0.0.1": "it must begin with one of http://, https://, "
             "socks4://, socks4a://, socks5://, socks5h://",
         }.items()
@@ -207,51 +245,12 @@ LINES = [
         {**CA, "GOOGLE_API_USE_CLIENT_CERTIFICATE": "true", "GOOGLE_API_USE_MTLS_ENDPOINT": "always"},
         "address",
         "direct",
-        identity=True,
+        identity="key",
     ),
 ]
 
-#: For each line of its input, which is an environment, it forks a process that has only Airflow imported so far.
-PROGRAM = """
-import asyncio, json, os, sys
-from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
-
-def with_hook():
-    with WorkflowExecutionsHook("network") as hook:
-        hook.create_execution("echo")
-
-async def with_async_hook():
-    async with WorkflowExecutionsAsyncHook("network") as hook:
-        await hook.create_execution("echo")
-
-def create_with_both():
-    import google.auth.credentials
-
-    # New versions of google-auth look up the account's allowed locations on the internet.
-    boundary = getattr(google.auth.credentials, "CredentialsWithRegionalAccessBoundary", None)
-    if boundary:
-        boundary._is_regional_access_boundary_lookup_required = lambda _: False
-    for call in (with_hook, lambda: asyncio.run(with_async_hook())):
-        try:
-            call()
-            said = None
-        except Exception as exc:
-            said = {"type": type(exc).__name__, "text": str(exc), **vars(exc)}
-        print("said", json.dumps(said), flush=True)
-        sys.stdin.readline()
-
-for environment in iter(sys.stdin.readline, ""):
-    child = os.fork()
-    if not child:
-        os.environ.clear()
-        os.environ.update(json.loads(environment))
-        try:
-            create_with_both()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    print("done", flush=True)
-"""
+#: What is tried in each environment, in this order; see :mod:`tests.network_child`.
+FACES = ("operator", "hook", "async hook", "deferred wait")
 
 
 class Network:
@@ -301,6 +300,8 @@ class Network:
             "ca_dir": authority.directory,
             "other_ca": other.file,
             "empty": empty,
+            "no_ca_dir": folder / "other",
+            "metadata": tokens.url.removeprefix("http://"),
             "api_port": api_port,
             "token_port": token_port,
             "proxy_port": proxy_port,
@@ -327,18 +328,19 @@ class Network:
             "num_retries": 0,
             "timeout": 20,
         }
-        if not line.identity:
-            return {**extra, "is_anonymous": True}
+        if line.identity != "key":
+            return extra if line.identity else {**extra, "is_anonymous": True}
         where = f"https://{TOKENS}" if line.endpoint == "name" else f"https://127.0.0.1:{self.words['token_port']}"
         return {**extra, "keyfile_dict": {**self._tokens.key(self._key), "token_uri": f"{where}/token"}}
 
-    def run(self, line: Line) -> list[Outcome]:
-        """Return what the hook and the async hook do in a process with this environment."""
+    def run(self, line: Line) -> dict[str, Outcome]:
+        """Return what comes of each of the faces in a process with this environment."""
         kept = {name: value for name, value in os.environ.items() if not _is_about_the_network(name)}
         connection = {"conn_type": "google_cloud_workflows", "extra": self._connection(line)}
         said = {name: self.fill(value) for name, value in line.environment.items()}
+        environment = {**kept, "AIRFLOW_CONN_NETWORK": json.dumps(connection), **said}
         self.emulator.settings.token = TOKEN if line.identity else None
-        self._tell(json.dumps({**kept, "AIRFLOW_CONN_NETWORK": json.dumps(connection), **said}))
+        self._tell(json.dumps({"environment": environment, "execution_id": self.emulator.start("echo")}))
         outcomes: list[Outcome] = []
         assert self._process.stdout
         for text in self._process.stdout:
@@ -347,8 +349,7 @@ class Network:
             if text.startswith("said "):
                 outcomes.append(self._outcome(json.loads(text[5:])))
                 self._tell("")
-        assert len(outcomes) == 2
-        return outcomes
+        return dict(zip(FACES, outcomes, strict=True))
 
     def _tell(self, text: str) -> None:
         assert self._process.stdin
@@ -362,26 +363,32 @@ class Network:
         arrived = len(self.emulator.requests)
         self.emulator.clear_requests()
         if error is None:
-            return Outcome(", ".join(way) or "direct", arrived, None)
+            # Plain requests go through a proxy one by one.
+            return Outcome(", ".join(dict.fromkeys(way)) or "direct", arrived, None)
         return Outcome(error["text"], arrived, error)
 
 
 class Outcome(NamedTuple):
     """
-    Hold what came of a create.
+    Hold what came of a create or a wait.
 
     :param text: the way that it took, or the error's text.
     :param arrived: how many requests the service got.
-    :param error: class and attributes of the error.
+    :param error: class and attributes of the error; of a wait the status of its event.
     """
 
     text: str
     arrived: int
     error: dict[str, Any] | None
 
+    @property
+    def reason(self) -> str:
+        """Return the text without what was asked of whom."""
+        return self.text.rpartition("Could not ")[2].partition(": ")[2] if "Could not " in self.text else self.text
+
 
 def _is_about_the_network(name: str) -> bool:
-    return name.lower().endswith("_proxy") or name.endswith(("CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"))
+    return name.lower().endswith("_proxy") or name.endswith(("CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "GCE_CHECK"))
 
 
 def _closed_port() -> int:
@@ -394,8 +401,8 @@ def _closed_port() -> int:
 def run_network(folder: Path) -> Iterator[Network]:
     """Run the servers of the table, and the process that its lines are run from."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "tests.network_child"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -413,12 +420,9 @@ def main() -> None:
         os.environ["AIRFLOW_HOME"] = f"{folder}/airflow"
         with run_network(Path(folder)) as network:
             for line in LINES:
-                hook, async_hook = network.run(line)
-                same = "both" if hook == async_hook else "hook"
                 print(line)
-                print(f"    {same}: {hook.text}")
-                if hook != async_hook:
-                    print(f"    async hook: {async_hook.text}")
+                for face, outcome in network.run(line).items():
+                    print(f"    {face:15}{outcome.reason}")
 
 
 if __name__ == "__main__":

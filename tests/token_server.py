@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import google.auth.credentials
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.compute_engine import _metadata
 
 TOKEN = "ya29.s3cr3t-token"
 
@@ -30,6 +32,7 @@ class TokenServer:
     :ivar iam_refusal: IAM's error for every impersonation, with status 403.
     :ivar outage: a name of :data:`OUTAGES`, for everything but the search for a metadata server.
     :ivar outage_at: the beginning of the paths that it is for.
+    :ivar universe: what the metadata server says of it; ``None`` where it is too old to say.
     :ivar asked: the paths of all requests.
     """
 
@@ -39,6 +42,7 @@ class TokenServer:
     iam_refusal: dict[str, Any] | None = None
     outage: str | None = None
     outage_at: str = "/"
+    universe: str | None = None
     asked: list[str] = field(default_factory=list)
 
     def oauth(self) -> dict[str, Any]:
@@ -68,13 +72,15 @@ class TokenServer:
             "credential_source": {"file": subject_token_file},
         }
 
-    def reply(self, path: str, body: bytes) -> tuple[int, str, str] | None:
-        """Return status, type and text of the answer, as any of the servers; ``None`` for no answer."""
+    def reply(self, path: str, body: bytes) -> tuple[Any, ...] | None:
+        """Return status, type, text and further headers of an answer, as any of the servers; ``None`` for no answer."""
         self.asked.append(path)
         if self.outage and path != "/" and path.startswith(self.outage_at):
             return OUTAGES[self.outage]
         status = 200
         content: dict[str, Any] = {"email": "vm@test-project.iam.gserviceaccount.com", "scopes": []}
+        if path.endswith("/universe/universe-domain"):
+            return (404, "text/plain", "") if self.universe is None else (200, "application/text", self.universe)
         if path.startswith("/iam/"):
             status, content = 200, impersonated_token(path, json.loads(body))
             if self.iam_refusal:
@@ -116,11 +122,13 @@ def serve_tokens() -> Iterator[TokenServer]:
             if reply is None:
                 self.close_connection = True
                 return
-            status, kind, text = reply
+            status, kind, text, headers = (*reply, {})[:4]
             body = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Metadata-Flavor", "Google")
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -153,6 +161,23 @@ def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch, server: TokenServer) -
     monkeypatch.setattr("google.auth.iam._IAM_ENDPOINT", f"{server.url}/iam/{{}}:generateAccessToken")
     look_up_no_regions(monkeypatch)
     monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
+
+
+def be_the_metadata_server(monkeypatch: pytest.MonkeyPatch, server: TokenServer, folder: Path) -> None:
+    """Give this machine the token server as its metadata server, and no other credentials."""
+    host = server.url.removeprefix("http://")
+    monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", host)
+    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False, raising=False)
+    monkeypatch.setenv("GCE_METADATA_IP", host)
+    # Old versions of google-auth make URLs of it when they are imported.
+    if root := getattr(_metadata, "_METADATA_ROOT", None):
+        there = f"{server.url}/computeMetadata/v1/"
+        defaults = tuple(there if each == root else each for each in _metadata.get.__defaults__ or ())
+        monkeypatch.setattr(_metadata.get, "__defaults__", defaults)
+        monkeypatch.setattr(_metadata, "_METADATA_IP_ROOT", server.url)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(folder / "gcloud"))
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "NO_GCE_CHECK"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def look_up_no_regions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 #: Real seconds for which the kernel may take to hand over what was sent.
 _GRACE = 0.0003
+#: What a turn with nothing but a timer takes: aiohttp 3.10 sets one again for the very moment at which it runs.
+_TURN = 1e-9
 #: 2026-01-01T00:00:00Z, so that times in failed assertions are easy to read.
 EPOCH = 1_767_225_600.0
 
@@ -32,8 +34,12 @@ class _JumpingSelector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
+        if ready:
             return ready
+        if timeout is not None and timeout <= 0:
+            if not self.loop.has_callbacks():
+                self.loop.jump(_TURN)
+            return []
         if self.loop.threads_at_work:
             return super().select(None)  # a thread that is done writes to the loop's own pipe
         ready = super().select(_GRACE)
@@ -58,6 +64,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual time in seconds since the loop was made."""
         return self._now
+
+    def has_callbacks(self) -> bool:
+        """Return whether there is something to do now that no timer has asked for."""
+        return bool(self._ready)  # type: ignore[attr-defined]  # asyncio's own, in every Python so far
 
     def jump(self, seconds: float) -> None:
         """Move the time forward; at least by what a float can hold, or a timer would never be reached."""

@@ -26,8 +26,8 @@ looks whether it has worked    the same 20, and    CONFIRM_BOUND 20, from the an
 =============================  ==================  ===================================================================
 
 The worker's 85 are 5, 20 of attempts, 20 for the last one's silence, and, where that is refused as already over, a
-look of as long again: each call is repeated for ``CANCEL_BOUND``. ``durable`` cancels several executions one after
-the other, each in its own time, after a search that has the connection's ``num_retries`` and no bound.
+look of as long again: each call is repeated for ``CANCEL_BOUND``. ``durable`` cancels what a killed try has made
+together, in the one time (:func:`cancel_several`), after a search that has as much.
 
 **What Airflow gives.** A worker: Airflow 3's supervisor sends SIGKILL 5 s after SIGTERM, Airflow 2's
 ``[core] killed_task_cleanup_time`` is 60 s. So the sum on a worker is more than Airflow 3 gives, and a cancel that is
@@ -39,6 +39,7 @@ still takes the line.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_workflows.core.clock import Clock
@@ -178,3 +179,34 @@ def cancel_bounded(client: CancelClient, name: ExecutionName, log: Any) -> bool:
     except WorkflowsError as exc:
         cancelling.failed(exc)
     return cancelling.report()
+
+
+def cancel_several(
+    client: CancelClient, names: Sequence[ExecutionName], log: Any, seconds: float = CANCEL_BOUND
+) -> None:
+    """
+    Cancel executions in the time of one: all are asked before the first is looked at; never raises for the API.
+
+    :param seconds: for all of it.
+    """
+    bounded = client.within(seconds)
+    every = {name: Cancelling(name, client.clock, log) for name in names}
+    for name, cancelling in every.items():
+        if cancelling.has_time():
+            _note(cancelling, bounded.cancel, name)
+        else:
+            cancelling.failed(WorkflowsError("there was no time left to ask"))
+    while asked := [name for name, each in every.items() if each.is_open() and each.has_time()]:
+        client.clock.sleep(CONFIRM_INTERVAL)
+        for name in asked:
+            _note(every[name], bounded.get, name, "BASIC")
+    for cancelling in every.values():
+        cancelling.report()
+
+
+def _note(cancelling: Cancelling, ask: Callable[..., Execution], *arguments: Any) -> None:
+    """Take note of what came of asking."""
+    try:
+        cancelling.saw(ask(*arguments).get("state"))
+    except WorkflowsError as exc:
+        cancelling.failed(exc)

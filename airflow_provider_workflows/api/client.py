@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Call the executions methods, sync and async, each attempt through the retry policy of its operation.
+Call the executions methods, sync and async: reads and cancels by the retry policy, a create in one attempt.
 
 Both clients share everything but the send: :class:`ExecutionsApi` builds a :class:`Call`, somebody sends it, the call
 decodes the answer.
@@ -53,7 +53,7 @@ class WorkflowsClient:
     :param api: what builds the requests.
     :param session: google-auth's session.
     :param timeout: seconds for each request.
-    :param retry: the policy for reads and cancel, and for creates that surely did not happen.
+    :param retry: the policy for reads and cancel; whoever repeats a create takes it from here.
     """
 
     def __init__(
@@ -68,35 +68,35 @@ class WorkflowsClient:
         self._history = HistoryApi(api)
         self._session = session
         self._timeout = timeout
-        self._retry = retry or RetryPolicy()
+        self.retry = retry or RetryPolicy()
 
     def without_retries(self) -> WorkflowsClient:
         """Return the same client with single attempts, for whoever repeats anyway."""
-        return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0))
+        return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0))
 
     def within(self, seconds: float) -> WorkflowsClient:
         """Return the same client for something that must be over in a bounded time, repeated while there is some."""
-        retry = replace(self._retry, retries=MANY, seconds=seconds)
+        retry = replace(self.retry, retries=MANY, seconds=seconds)
         return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:
         """Return the clock that retries wait on."""
-        return self._retry.clock
+        return self.retry.clock
+
+    def _attempt(self, call: Call) -> dict[str, Any]:
+        return call.decode(send(self._session, call.outgoing, self._timeout), self.clock.time())
 
     def _send(self, call: Call) -> dict[str, Any]:
-        def once() -> dict[str, Any]:
-            return call.decode(send(self._session, call.outgoing, self._timeout), self.clock.time())
-
-        return self._retry.sync(call.outgoing.operation)(once)
+        return self.retry.sync()(self._attempt, call)
 
     def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
         """
-        Create an execution with exactly one POST, unless the first surely had no effect.
+        Make one attempt to create an execution; whether to repeat it is the caller's business.
 
         :raises AmbiguousCreate: where the answer got lost: an execution may exist.
         """
-        return cast("Execution", self._send(self.api.create(workflow, body)))
+        return cast("Execution", self._attempt(self.api.create(workflow, body)))
 
     def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Execution:
         """Get an execution; with ``fields`` (which must have ``name``) only those of its fields."""
@@ -183,37 +183,36 @@ class AsyncWorkflowsClient:
         self._history = HistoryApi(api)
         self._session = session
         self._timeout = timeout
-        self._retry = retry or RetryPolicy()
+        self.retry = retry or RetryPolicy()
 
     def without_retries(self) -> AsyncWorkflowsClient:
         """Return the same client with single attempts, for whoever repeats anyway."""
         return AsyncWorkflowsClient(
-            self.api, self._session, timeout=self._timeout, retry=replace(self._retry, retries=0)
+            self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0)
         )
 
     def within(self, seconds: float) -> AsyncWorkflowsClient:
         """Return the same client for something that must be over in a bounded time, repeated while there is some."""
-        retry = replace(self._retry, retries=MANY, seconds=seconds)
+        retry = replace(self.retry, retries=MANY, seconds=seconds)
         return AsyncWorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:
         """Return the clock that retries wait on."""
-        return self._retry.clock
+        return self.retry.clock
 
-    async def _send(self, call: Call) -> dict[str, Any]:
+    async def _attempt(self, call: Call) -> dict[str, Any]:
         operation, on_resend = call.outgoing.operation, self.on_resend
         resent = functools.partial(on_resend, operation) if on_resend else None
+        answer = await send_async(self._session, call.outgoing, self._timeout, resent)
+        return call.decode(answer, self.clock.time())
 
-        async def once() -> dict[str, Any]:
-            answer = await send_async(self._session, call.outgoing, self._timeout, resent)
-            return call.decode(answer, self.clock.time())
-
-        return await self._retry.asynchronous(operation)(once)
+    async def _send(self, call: Call) -> dict[str, Any]:
+        return await self.retry.asynchronous()(self._attempt, call)
 
     async def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
-        """Create an execution; see :meth:`WorkflowsClient.create`."""
-        return cast("Execution", await self._send(self.api.create(workflow, body)))
+        """Make one attempt to create an execution; see :meth:`WorkflowsClient.create`."""
+        return cast("Execution", await self._attempt(self.api.create(workflow, body)))
 
     async def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Execution:
         """Get an execution; with ``fields`` (which must have ``name``) only those of its fields."""

@@ -3,8 +3,9 @@
 Turn the API's error answers into this package's exceptions: which class, what it says, what to do about it.
 
 The envelope is Google's: ``{"error": {"code", "message", "status", "details": [{"@type": …ErrorInfo, "reason"}]}}``.
-An answer without it is somebody in between: a proxy's page, a login page, a server that took the address over. It says
-nothing about the execution, the permission or the connection, so it passes, whatever its status is.
+An answer without it, or with a status that is no error's, is somebody in between: a proxy's page, a login page, a
+server that took the address over. It says nothing about the execution, the permission or the connection, so it passes,
+whatever its status is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
     ExecutionNotFound,
@@ -78,9 +80,9 @@ class ErrorAnswer:
 
 
 def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now: float) -> ErrorAnswer:
-    """Read an error answer, whatever its body is."""
+    """Read an answer that is not what was asked for, whatever its status and body are."""
     lowered = {key.lower(): value for key, value in headers.items()}
-    envelope = _envelope(content)
+    envelope = _envelope(content) if status_code >= 400 else {}
     message = envelope.get("message")
     if not envelope:
         message = not_the_api(status_code, lowered.get("content-type"), content)
@@ -88,7 +90,7 @@ def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now
         message = "no error message"
     return ErrorAnswer(
         status_code=status_code,
-        message=message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…",
+        message=told(message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…"),
         reason=next(_reasons(envelope), None),
         retry_after=_retry_after(lowered.get("retry-after"), now),
         from_api=bool(envelope),
@@ -99,7 +101,8 @@ def not_the_api(status_code: int, content_type: str | None, content: bytes) -> s
     """Describe an answer that the API cannot have given; nothing of its text, which is anybody's."""
     kind = (content_type or "").partition(";")[0].strip()
     kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
-    return f"something that is not the API answered ({status_code}, {kind}, {len(content)} bytes)"
+    what = ", not the expected JSON" if 200 <= status_code < 300 else ""
+    return f"something that is not the API answered ({status_code}, {kind}, {len(content)} bytes{what})"
 
 
 def decode_object(content: bytes) -> dict[str, Any]:
@@ -168,7 +171,8 @@ def _advice(operation: str, answer: ErrorAnswer) -> str:
     role = "viewer" if operation in ("get", "list", "export data of") else "invoker"
     permission = _PERMISSIONS.get(operation, f"workflows.executions.{operation}")
     by_status = {
-        401: "The service did not accept the credentials: check the connection's key, identity and its expiry.",
+        401: "The service did not accept the credentials: check the connection's key, identity and its expiry; "
+        "with is_anonymous it has none.",
         403: f"The identity of the connection needs the permission {permission!r} (role roles/workflows.{role}).",
         404: "Check project_id, location, workflow_id and execution_id: one of them does not exist there.",
     }

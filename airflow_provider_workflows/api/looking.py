@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Collection
 from typing import Any
 
+from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
@@ -114,7 +115,7 @@ def wait_for_end(
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
     started = clock.monotonic()
-    states = StateLog(str(name), log)
+    states, outage = StateLog(str(name), log), Outage()
     state: str | None = None
     failures = 0
     while True:
@@ -122,6 +123,7 @@ def wait_for_end(
             execution = look()
             state, failures = execution.get("state"), 0
             states.saw(state)
+            outage.is_over()
             if classify(state, success_states, failure_states) is not Verdict.WAITING:
                 return execution
             pause = jittered(poll_interval)
@@ -131,7 +133,8 @@ def wait_for_end(
                 raise
             failures += 1
             pause = wait_after_error(exc, failures, poll_interval, waited)
-            log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, exc)
+            if (lasted := outage.failed(clock.monotonic())) is not None:
+                warn_of_outage(log, name, exc, pause, lasted)
         left = deadlines.left(state, clock.time())
         if left <= 0:
             raise timed_out(name, state)

@@ -16,20 +16,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.errors import ambiguity_advice, api_error, read_error
+from airflow_provider_workflows.api.errors import api_error, read_error
 from airflow_provider_workflows.api.transport import Answer, Outgoing, send
+from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, GOOGLE_UNIVERSE
 from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_formed
 from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.core.quoting import quoted
-from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
-_SERVICE = "workflowexecutions"
-#: What no endpoint means; whoever counts requests by their endpoint counts both as one.
-GOOGLE_ENDPOINT = "https://workflowexecutions.googleapis.com"
 #: The largest page of each version and view, from the discovery documents; larger values are coerced down.
 MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
     ("v1", "BASIC"): 1000,
@@ -91,24 +88,24 @@ def _without_gzip_agent(headers: Mapping[str, str] | None) -> dict[str, str]:
     return {key: value for key, value in (headers or {}).items() if key.lower() not in dropped}
 
 
-def build_resource(version: str, endpoint: str | None, http: Any) -> Any:
+def build_resource(version: str, endpoint: str, http: Any) -> Any:
     """
     Build googleapiclient's resource from the discovery document that ships with it, without any network.
 
     :param version: ``v1`` or ``v1beta``.
-    :param endpoint: another base URL (a regional or private endpoint, an emulator); ``None`` for Google's.
+    :param endpoint: the base URL; see :mod:`airflow_provider_workflows.auth.universe`.
     """
     from googleapiclient.discovery import build
 
     if version not in API_VERSIONS:
         msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {quoted(version)}."
         raise ValueError(msg)
-    options = {"api_endpoint": endpoint} if endpoint else None
-    resource = build(_SERVICE, version, http=http, client_options=options, static_discovery=True, cache_discovery=False)
-    if not endpoint:
-        # Neither session uses a client certificate (auth.network says why), without which that host refuses.
-        resource._baseUrl = resource._baseUrl.replace(f"{_SERVICE}.mtls.", f"{_SERVICE}.")  # noqa: SLF001
-    return resource
+    # The endpoint is decided, for one universe. The library would read the environment again, and hold the universe
+    # that it finds there against credentials that it is not given: it takes them for Google's.
+    options = {"api_endpoint": endpoint, "universe_domain": GOOGLE_UNIVERSE}
+    return build(
+        "workflowexecutions", version, http=http, client_options=options, static_discovery=True, cache_discovery=False
+    )
 
 
 @dataclass(frozen=True)
@@ -133,13 +130,10 @@ class Call:
 
         :raises WorkflowsApiError: for error answers, and for a success that is not the JSON it should be.
         """
-        out = self.outgoing
-        if answer.status >= 300:
-            error = read_error(answer.status, answer.headers, answer.content, now)
-            raise api_error(out.operation, out.target, error, out.execution_name)
-        decoded = self._decoded(answer)
+        decoded = self._decoded(answer) if 200 <= answer.status < 300 else None
         if decoded is None:
-            raise self._not_the_resource(answer)
+            out, error = self.outgoing, read_error(answer.status, answer.headers, answer.content, now)
+            raise api_error(out.operation, out.target, error, out.execution_name)
         return decoded
 
     def _decoded(self, answer: Answer) -> dict[str, Any] | None:
@@ -152,17 +146,6 @@ class Call:
         except (ValueError, RecursionError):
             return None
         return self.read(decoded) if isinstance(decoded, dict) else None
-
-    def _not_the_resource(self, answer: Answer) -> WorkflowsApiError:
-        out = self.outgoing
-        cls = AmbiguousCreate if out.operation == "create" else WorkflowsApiError
-        text = (
-            f"Could not {out.operation} {out.target}: the answer {answer.status} is not the expected JSON "
-            f"({len(answer.content)} bytes). Is something between here and the service answering for it?"
-        )
-        if cls is AmbiguousCreate:
-            text += " " + ambiguity_advice(out.target)
-        return cls(text, status_code=answer.status, retryable=True, execution_name=out.execution_name)
 
 
 def _page(decoded: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -181,9 +164,9 @@ class ExecutionsApi:
     values, and what v1beta does not have (labels, filter, order_by).
     """
 
-    def __init__(self, version: str = "v1", endpoint: str | None = None) -> None:
+    def __init__(self, version: str = "v1", endpoint: str = GOOGLE_ENDPOINT) -> None:
         self.version = version
-        self.endpoint = None if endpoint == GOOGLE_ENDPOINT else endpoint
+        self.endpoint = endpoint
         self._resource = build_resource(version, endpoint, _BuildsOnly())
         self._executions = self._resource.projects().locations().workflows().executions()
         self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001

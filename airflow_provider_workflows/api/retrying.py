@@ -3,7 +3,8 @@
 Hold the one retry policy of the package; the retrying itself is tenacity's.
 
 Reads and cancel are repeated on 408, 429, server errors and broken connections: both may be sent twice without harm.
-A create is repeated only where it surely did not happen (429, a connection that was never made). Waits double from
+A create is not repeated by whoever sends it: :func:`made_nothing` is what the hooks and ``durable`` repeat it on, where
+it surely did not happen (429, a connection that was never made). Waits double from
 1 s (what Google suggests for 500 and 503) to at most 60 s (quotas are counted by the minute), less a jitter of up to
 half, so that tasks that failed together do not come back together; a ``Retry-After`` of the service (up to five
 minutes) is the least that is waited.
@@ -37,11 +38,16 @@ def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
     return longest * (0.5 + 0.5 * jitter())
 
 
-def may_repeat(operation: str, error: BaseException) -> bool:
-    """Tell whether sending the same request again is harmless and may help."""
-    if not isinstance(error, WorkflowsApiError) or not error.retryable:
-        return False
-    return operation != "create" or error.unsent or isinstance(error, QuotaExceeded)
+def may_pass(error: BaseException) -> bool:
+    """Tell whether sending the same request again may help."""
+    return isinstance(error, WorkflowsApiError) and error.retryable
+
+
+def made_nothing(error: BaseException) -> bool:
+    """Tell whether a create that failed surely had no effect, and another one may help."""
+    return (
+        isinstance(error, WorkflowsApiError) and error.retryable and (error.unsent or isinstance(error, QuotaExceeded))
+    )
 
 
 @dataclass(frozen=True)
@@ -77,26 +83,26 @@ class RetryPolicy:
 
         return stop
 
-    def sync(self, operation: str) -> Retrying:
-        """Return tenacity's repeater for a blocking call."""
+    def sync(self, repeats: Callable[[BaseException], bool] = may_pass) -> Retrying:
+        """Return tenacity's repeater for a blocking call; ``repeats`` tells after which errors."""
         from tenacity import Retrying, retry_if_exception
 
         return Retrying(
             sleep=self.clock.sleep,
             stop=self._stop(),
             wait=self._wait,
-            retry=retry_if_exception(lambda error: may_repeat(operation, error)),
+            retry=retry_if_exception(repeats),
             reraise=True,
         )
 
-    def asynchronous(self, operation: str) -> AsyncRetrying:
-        """Return tenacity's repeater for a coroutine."""
+    def asynchronous(self, repeats: Callable[[BaseException], bool] = may_pass) -> AsyncRetrying:
+        """Return tenacity's repeater for a coroutine; ``repeats`` tells after which errors."""
         from tenacity import AsyncRetrying, retry_if_exception
 
         return AsyncRetrying(
             sleep=self.clock.async_sleep,
             stop=self._stop(),
             wait=self._wait,
-            retry=retry_if_exception(lambda error: may_repeat(operation, error)),
+            retry=retry_if_exception(repeats),
             reraise=True,
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_workflows.api.errors import ambiguity_advice
 from airflow_provider_workflows.auth.evidence import Evidence, evidence_of
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
     evidence = evidence_of(session)
     interrupted = evidence.sent
     try:
-        with _mapped(outgoing, evidence):
+        with caught(Exception) as trouble:
             response = session.request(  # type: ignore[no-untyped-call]
                 outgoing.method,
                 outgoing.url,
@@ -76,6 +76,7 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
                 allow_redirects=False,
             )
             return Answer(response.status_code, response.headers, response.content)
+        raise _mapped(outgoing, trouble, evidence)
     finally:
         # A signal's handler may send within a request that it has interrupted, and goes back into that.
         evidence.sent = interrupted
@@ -94,7 +95,7 @@ async def send_async(
     :param on_resend: called before the request is sent once more, after a 401.
     """
     evidence = Evidence()
-    with _mapped(outgoing, evidence):
+    with caught(Exception) as trouble:
         response = await session.request(
             outgoing.method,
             outgoing.url,
@@ -105,22 +106,20 @@ async def send_async(
             evidence=evidence,
         )
         return Answer(response.status, response.headers, await response.read())
+    raise _mapped(outgoing, trouble, evidence)
 
 
-@contextmanager
-def _mapped(outgoing: Outgoing, evidence: Evidence) -> Iterator[None]:
-    """Raise this package's exception for anything that goes wrong between here and the service."""
-    try:
-        yield
-    except Exception as exc:
-        mapped = _map(outgoing, exc, sent=evidence.sent)
-        if mapped is None:
-            raise
-        # google-auth's and requests' own texts can hold tokens and whole URLs, so they do not travel along.
-        raise mapped from None
+def _mapped(outgoing: Outgoing, trouble: caught, evidence: Evidence) -> BaseException:
+    """
+    Return this package's exception for anything that goes wrong between here and the service.
+
+    google-auth's and requests' own texts can hold tokens and whole URLs, so they do not travel along.
+    """
+    assert trouble.error is not None  # noqa: S101 - for the type checker
+    return _map(outgoing, trouble.error, sent=evidence.sent) or trouble.error
 
 
-def _map(outgoing: Outgoing, exc: Exception, *, sent: bool) -> Exception | None:
+def _map(outgoing: Outgoing, exc: BaseException, *, sent: bool) -> Exception | None:
     """Choose the exception; ``None`` for what is not the network's or the credentials' doing."""
     import aiohttp
     import requests.exceptions as requests_errors
@@ -131,20 +130,11 @@ def _map(outgoing: Outgoing, exc: Exception, *, sent: bool) -> Exception | None:
         return _no_token(outgoing, exc)
     kinds: tuple[type[Exception], ...] = (requests_errors.RequestException, aiohttp.ClientError)
     kinds += (asyncio.TimeoutError, OSError)
-    if sent:
-        kinds += (ValueError,)  # requests reads the address that a redirect names, also where it is not followed
     return _no_answer(outgoing, exc, sent=sent) if isinstance(exc, kinds) else None
 
 
-def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
+def _no_token(outgoing: Outgoing, exc: BaseException) -> Exception:
     """Map a refresh that failed: the request itself was never sent, or was answered 401."""
-    from google.auth.exceptions import InvalidOperation
-
-    if isinstance(exc, InvalidOperation):  # what anonymous credentials say when they are to be refreshed
-        return CredentialsError(
-            f"Could not {outgoing.operation} {outgoing.target}: 401: the service wants credentials, and the "
-            "connection has none (is_anonymous)."
-        )
     error = credentials_error(exc)
     text = f"Could not {outgoing.operation} {outgoing.target}: {error}."
     if is_transient(exc):
@@ -152,7 +142,7 @@ def _no_token(outgoing: Outgoing, exc: Exception) -> Exception:
     return CredentialsError(text)
 
 
-def _no_answer(outgoing: Outgoing, exc: Exception, *, sent: bool) -> WorkflowsApiError:
+def _no_answer(outgoing: Outgoing, exc: BaseException, *, sent: bool) -> WorkflowsApiError:
     """Map a connection that broke, was refused or stayed silent."""
     text = f"Could not {outgoing.operation} {outgoing.target}: {_describe(exc, sent=sent)}."
     cls = WorkflowsApiError
@@ -185,7 +175,7 @@ _REASONS = {
 }
 
 
-def _describe(exc: Exception, *, sent: bool) -> str:
+def _describe(exc: BaseException, *, sent: bool) -> str:
     """Name what happened; library texts are left out, because they can hold whole URLs and headers."""
     names = {type(each).__name__ for each in _chain(exc)}
     if not sent:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -174,12 +174,14 @@ class AsyncSession:
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
+        if evidence:
+            evidence.sent = False  # of what was answered 401 nothing was executed
         proxy = self._proxy(url)
         options: dict[str, Any] = {"data": data, "headers": headers, "allow_redirects": False}
         options["timeout"] = aiohttp.ClientTimeout(total=seconds)
         options["trace_request_ctx"] = evidence
         if proxy and proxy.is_socks:
-            answer = await self._send_through_socks(proxy.url, method, url, options)
+            answer = await _not_later(seconds, self._send_through_socks(proxy.url, method, url, options))
         else:
             answer = await self._http.request(method, url, **{**options, **_through(proxy, url, headers)})
         await answer.read()  # which hands the connection back, also where it fails
@@ -209,6 +211,23 @@ class AsyncSession:
         self._tokens.close()
         for http in (self._http, *self._through_socks.values()):
             await http.close()
+
+
+async def _not_later(seconds: float, sending: Coroutine[Any, Any, aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+    """
+    Stop sending when the time is over.
+
+    aiohttp does so as well, but once cancelled, python-socks waits for the end of a TLS handshake that hangs.
+    """
+    task = asyncio.ensure_future(sending)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _through(proxy: Proxy | None, url: str, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
 from airflow_provider_workflows.auth.tokens import make_token_session
+from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, choose_endpoint, knowing_universe, universe_of
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 
@@ -33,39 +35,45 @@ _SERVICE_ACCOUNT_SUFFIX = ".iam.gserviceaccount.com"
 
 class Resolved(NamedTuple):
     """
-    Hold usable credentials and the project that requests default to.
+    Hold usable credentials, the project that requests default to, and where they go.
 
     :param credentials: google-auth credentials, not refreshed yet.
     :param project: the connection's project, else that of the identity; ``None`` when neither says one.
+    :param endpoint: the one address that the token may be sent to.
     """
 
     credentials: Credentials
     project: str | None
+    endpoint: str = GOOGLE_ENDPOINT
 
 
 def load_credentials(settings: ConnectionSettings, impersonation_chain: str | Sequence[str] | None = None) -> Resolved:
     """
     Load the credentials a connection asks for; Application Default Credentials when it names none.
 
-    Blocks: reads files and may ask the metadata server or, for an external account of a connection without
-    project, the services that know its project.
+    Blocks: reads files and may ask the metadata server for itself and its universe or, for an external account
+    of a connection without project, the services that know its project.
 
     :param settings: the connection's settings.
     :param impersonation_chain: wins over the connection's: the delegates in order, the target last.
-    :raises CredentialsError: names the field that cannot be used, never its content.
+    :raises CredentialsError: names the field that cannot be used, never its content; or says that credentials and
+        environment are of two universes.
     """
     settings = settings.override(impersonation_chain=impersonation_chain)
     credentials, project = _source(settings)
     if settings.is_anonymous:
         if settings.impersonation_chain:
             log.warning("The connection is anonymous: impersonation_chain is not used and no token is sent.")
-        return Resolved(credentials, settings.project)
+        return Resolved(credentials, settings.project, choose_endpoint(settings.api_endpoint, None))
+    if settings.impersonation_chain or not settings.api_endpoint:
+        credentials = knowing_universe(credentials)
+    endpoint = choose_endpoint(settings.api_endpoint, credentials)
     if settings.impersonation_chain:
         credentials = _impersonated(credentials, settings)
         project = _project_of(settings.impersonation_chain[-1]) or project
     if settings.quota_project_id:
         credentials = _with_quota_project(credentials, settings.quota_project_id)
-    return Resolved(credentials, settings.project or project)
+    return Resolved(credentials, settings.project or project, endpoint)
 
 
 def _source(settings: ConnectionSettings) -> tuple[Credentials, str | None]:
@@ -90,13 +98,14 @@ def _from_key_path(path: str, scopes: Sequence[str]) -> tuple[Credentials, str |
 
 
 def _read_json(path: str, field: str) -> dict[str, Any]:
-    try:
+    with caught(OSError, ValueError) as unreadable:
         text = Path(path).read_bytes()
-    except OSError as exc:
-        raise CredentialsError(f"{field}: cannot read {quoted(path)}: {exc.strerror}") from None
+    if unreadable.error:
+        why = getattr(unreadable.error, "strerror", None) or "it is no path"
+        raise CredentialsError(f"{field}: cannot read {quoted(path)}: {why}")
     content = None
     # The parser's error holds the file's text.
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         content = json.loads(text)
     if not isinstance(content, dict):
         raise CredentialsError(f"{field}: {quoted(path)} is not a file with a JSON object")
@@ -159,14 +168,14 @@ def _project_of_pool(credentials: Any) -> str | None:
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import Request
 
-    try:
+    with caught(GoogleAuthError, json.JSONDecodeError) as trouble:
         project: str | None = credentials.get_project_id(Request(make_token_session()))
-    except (GoogleAuthError, json.JSONDecodeError) as exc:
+    if trouble.error:
         raise CredentialsError(
             "the project of credential_config_file could not be looked up; fill project in the connection, "
-            f"or: {credentials_error(exc)}",
-            may_pass=is_transient(exc),
-        ) from None
+            f"or: {credentials_error(trouble.error)}",
+            may_pass=is_transient(trouble.error),
+        )
     return project
 
 
@@ -175,21 +184,21 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
     from google.auth.exceptions import DefaultCredentialsError
     from google.auth.transport.requests import Request
 
-    # An external account's project is asked for. A metadata server is not, with this: no proxy leads there.
-    request = None if _only_metadata_is_left() else Request(make_token_session())
-    try:
+    # For an external account's project, and the metadata server: google-auth's own request takes proxies to both.
+    request = Request(make_token_session())
+    with caught(Exception) as trouble:  # many classes, and any may quote a file
         credentials, project = google.auth.default(scopes=list(scopes), request=request)
-    except WorkflowsError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - many classes, and any may quote a file
+    if error := trouble.error:
+        if isinstance(error, WorkflowsError):
+            raise error
         variable = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         raise CredentialsError(
-            f"Application Default Credentials cannot be loaded ({type(exc).__name__}): the connection names "
+            f"Application Default Credentials cannot be loaded ({type(error).__name__}): the connection names "
             "no credentials, so GOOGLE_APPLICATION_CREDENTIALS "
             + (f"(now {quoted(variable)})" if variable else "(not set)")
             + ", gcloud's login or an attached service account must provide them",
-            may_pass=is_transient(exc) or (isinstance(exc, DefaultCredentialsError) and _only_metadata_is_left()),
-        ) from None
+            may_pass=is_transient(error) or (isinstance(error, DefaultCredentialsError) and _only_metadata_is_left()),
+        )
     return credentials, project
 
 
@@ -205,6 +214,7 @@ def _only_metadata_is_left() -> bool:
 def _impersonated(source: Credentials, settings: ConnectionSettings) -> Credentials:
     from google.auth.impersonated_credentials import Credentials as ImpersonatedCredentials
 
+    universe_of(source)  # which becomes part of an address
     *delegates, target = settings.impersonation_chain
     return ImpersonatedCredentials(  # type: ignore[no-untyped-call]
         source_credentials=source,

@@ -48,9 +48,20 @@ def _as_object(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"connection field {name!r} must be a JSON object")
     for mask in MASKS:
-        if mask in value.values():
+        if _holds(value, mask):
             raise ValueError(masked(name, mask))
     return dict(value)
+
+
+def _holds(value: Any, mask: str) -> bool:
+    """Tell whether a mask stands anywhere in a value: forms put it wherever a secret is."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if each == mask:
+            return True
+        todo += each.values() if isinstance(each, Mapping) else each if isinstance(each, list) else ()
+    return False
 
 
 def _as_path_or_object(name: str, value: Any) -> str | dict[str, Any]:
@@ -62,7 +73,7 @@ def _as_path_or_object(name: str, value: Any) -> str | dict[str, Any]:
 def _as_bool(name: str, value: Any) -> bool:
     known = dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True)
     known |= dict.fromkeys(("false", "0", "no", "n", "off", "f"), False)
-    answer = known.get(str(value).strip().lower())
+    answer = known.get(str(value).strip().lower()) if isinstance(value, (str, bool, int)) else None
     if answer is None:
         raise ValueError(f"connection field {name!r} must be true or false")
     return answer
@@ -78,7 +89,7 @@ def _as_int(name: str, value: Any) -> int:
 def _as_float(name: str, value: Any) -> float:
     try:
         number = float("nan" if isinstance(value, bool) else value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"connection field {name!r} must be a number")
@@ -87,7 +98,7 @@ def _as_float(name: str, value: Any) -> float:
 
 def _json(name: str, text: str) -> Any:
     # Raised outside of the handler: the parser's own error holds the whole text, which may be a private key.
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return json.loads(text)
     raise ValueError(f"connection field {name!r} is not valid JSON")
 

@@ -7,13 +7,15 @@ itself is decided here for both, by requests' own functions, and what only one o
 
 * **Proxies**: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, in small letters too, as requests reads
   them. A proxy may have a login, may be spoken to over TLS (``https://``; from Python 3.11 on), and may be a SOCKS
-  proxy where PySocks and aiohttp-socks are installed.
+  proxy where PySocks and aiohttp-socks are installed. None leads to the metadata server, which is the machine's own.
 * **Authorities** whose certificates are trusted: the first that is set of ``REQUESTS_CA_BUNDLE`` and
   ``CURL_CA_BUNDLE`` (a file or a directory), else ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` (together), else those that
   requests brings along (certifi's). Proxies and servers of tokens are held against them, too.
 * **Client certificates** (``GOOGLE_API_USE_CLIENT_CERTIFICATE``, ``GOOGLE_API_USE_MTLS_ENDPOINT``) are used by neither:
   only google-auth's sync session knows them. The variables are often set for everything on a machine, so they are no
   error, and requests go where they would go without them.
+
+* **Redirects** are not followed, also those of servers of tokens.
 
 A file that does not exist and an address that is none are errors of this machine: they are raised before anything is
 sent, name the variable, and are not worth repeating. A proxy's address is never quoted: it can hold a password.
@@ -23,15 +25,17 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -40,7 +44,13 @@ if TYPE_CHECKING:
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 #: What the address of a proxy may begin with, and its port where it says none.
 _PORTS = {"http": 80, "https": 443, **dict.fromkeys(_SOCKS, 1080)}
+_UNCLEAR = "it cannot be understood; check its host and port, and that its login is escaped (%40 for @, %2F for /)"
 _MAX_PATH = 200
+#: What OpenSSL calls files with certificates in a directory.
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+#: Where machines in the cloud are told about themselves, and what says that it is elsewhere.
+_METADATA = ("169.254.169.254", "metadata.google.internal")
+_METADATA_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
 
 
 class Bundle(NamedTuple):
@@ -149,9 +159,18 @@ def _kind(bundle: Bundle) -> str:
     if kind == "file":
         with Path(bundle.path).open("rb"):
             pass
-    elif not any(Path(each).is_dir() for each in bundle.path.split(os.pathsep)):
-        raise NotADirectoryError(0, "No such directory")
+    else:
+        _check_directories([Path(each) for each in bundle.path.split(os.pathsep)])
     return kind
+
+
+def _check_directories(named: list[Path]) -> None:
+    """Refuse what OpenSSL would pass over, only to find no certificate trusted then."""
+    directories = [each for each in named if each.is_dir()]
+    if not directories:
+        raise NotADirectoryError(0, "No such directory")
+    if not any(_HASHED.fullmatch(file.name) for each in directories for file in each.iterdir()):
+        raise FileNotFoundError(0, "No certificate in it that is named by its hash (see: openssl rehash)")
 
 
 @contextmanager
@@ -176,16 +195,18 @@ def proxy_for(url: str) -> Proxy | None:
     """
     from requests.utils import get_environ_proxies, select_proxy
 
+    if urlsplit(url).netloc in {*_METADATA, *map(os.environ.get, _METADATA_VARIABLES)}:
+        return None
     address = select_proxy(url, get_environ_proxies(url))
     if not address:
         return None
     scheme = urlsplit(url).scheme
     variable = _variable(os.environ, scheme, address)
-    try:
+    with caught(ValueError, TypeError) as wrong:  # their texts may hold the address; TypeError: a login without a host
         proxy = read_proxy(address)
-    except ValueError as exc:  # its text may hold the address
-        why = str(exc) if type(exc) is _Unfit else "it cannot be understood"
-        raise _unusable(f"{variable} is not the address of a proxy: {why}") from None
+    if wrong.error:
+        why = str(wrong.error) if type(wrong.error) is _Unfit else _UNCLEAR
+        raise _unusable(f"{variable} is not the address of a proxy: {why}")
     if proxy.is_socks and not (find_spec("socks") and find_spec("aiohttp_socks")):
         raise _unusable(
             f"{variable} names a SOCKS proxy, which needs two packages that are not both installed: "
@@ -210,19 +231,28 @@ def read_proxy(address: str) -> Proxy:
     from requests.utils import get_auth_from_url, prepend_scheme_if_needed
     from urllib3.util import parse_url
 
+    if not address.isprintable() or " " in address:
+        raise _Unfit("it has a space or a line break in it")
     url = prepend_scheme_if_needed(address, "http")  # type: ignore[no-untyped-call]
     parts = urlsplit(url)
     if parts.scheme not in _PORTS:
         raise _Unfit(f"it must begin with one of {', '.join(f'{each}://' for each in _PORTS)}")
-    if not parts.hostname:
-        raise _Unfit("it names no host")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    bare = f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}"
+    if urlsplit(address if "//" in address else f"//{address}").port == 0:  # which old versions of urllib3 drop
+        raise _Unfit("its port is no number from 1 to 65535")
+    bare = f"{parts.scheme}://{_host(parts)}:{parts.port or _PORTS[parts.scheme]}"
     if parse_url(url).host is None or parse_url(bare).url != bare:
         raise _Unfit("it names no host")
     if parts.scheme in _SOCKS and not all(each.isascii() for each in get_auth_from_url(url)):
         raise _Unfit("its login has characters that a SOCKS proxy cannot be told")
     return Proxy(url, bare, HTTPAdapter().proxy_headers(url).get("Proxy-Authorization"))
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    with suppress(UnicodeError):  # of a name that is no name anywhere
+        if host.encode("idna"):
+            return f"[{host}]" if ":" in host else host
+    raise _Unfit("it names no host")
 
 
 def _variable(environ: Mapping[str, str], scheme: str, address: str) -> str:
@@ -250,6 +280,9 @@ def session_class(base: Any) -> Any:
                 "stream": bool(stream),
                 "cert": cert,
             }
+
+        def get_redirect_target(self, _: Any) -> None:
+            """Follow no redirect: what is sent to a server of tokens is as good as a token."""
 
     return OurSession
 

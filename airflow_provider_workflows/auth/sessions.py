@@ -37,6 +37,7 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     :param timeout: seconds for connecting and for each wait for data, unless a request gives its own.
     :raises WorkflowsApiError: where the environment names certificates that cannot be used.
     """
+    from google.auth.credentials import AnonymousCredentials
     from google.auth.transport.requests import AuthorizedSession, Request
 
     read_authorities()
@@ -58,7 +59,10 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
             super().close()
 
     session: AuthorizedSession = BoundedSession(
-        credentials, max_refresh_attempts=1, auth_request=Request(token_session)
+        credentials,
+        refresh_status_codes=() if isinstance(credentials, AnonymousCredentials) else (401,),
+        max_refresh_attempts=1,
+        auth_request=Request(token_session),
     )
     adapter = make_adapter(watched_adapter(noted), pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)

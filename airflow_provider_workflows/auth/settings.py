@@ -20,7 +20,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_workflows.auth.fields import FIELDS, MASKS, REFUSED_FIELDS, as_list, masked
 from airflow_provider_workflows.core.execution import API_VERSIONS
-from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.names import check_project
+from airflow_provider_workflows.core.quoting import is_quotable, quoted, quoted_fields
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,12 @@ DEFAULT_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _PREFIXES = ("", "extra__google_cloud_workflows__", "extra__google_cloud_platform__")
 
 # A service account's e-mail address or its numeric id: both end up in a URL's path.
-_PRINCIPAL = re.compile(r"[A-Za-z0-9_.:+@-]+")
-
+_PRINCIPAL = re.compile(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9_.:-]+|[0-9]+")
 
 _EXCLUSIVE = ("key_path", "keyfile_dict", "credential_config_file", "is_anonymous")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConnectionSettings:
     """
     Hold what a connection says, parsed and checked.
@@ -51,7 +51,7 @@ class ConnectionSettings:
     :param quota_project_id: project that is charged for quota.
     :param num_retries: repeats after the first attempt; 5 is what the Google provider's connection has.
     :param is_anonymous: send no token.
-    :param api_endpoint: ``http(s)://host[:port]``; ``None`` means Google's global endpoint.
+    :param api_endpoint: ``http(s)://host[:port]``; ``None`` means that of the credentials' universe.
     :param api_version: ``v1`` or ``v1beta``.
     :param timeout: seconds for one request; 60 is google-api-python-client's own default.
     :raises ValueError: when fields exclude each other or are out of range; never quotes a secret.
@@ -75,6 +75,10 @@ class ConnectionSettings:
         """Check the fields, each alone and together."""
         _check_one_identity(self)
         _check_principals(self.impersonation_chain)
+        if not all(map(is_quotable, self.scopes)):
+            raise ValueError("scope must hold OAuth scopes, such as https://www.googleapis.com/auth/cloud-platform")
+        if self.quota_project_id is not None:
+            check_project("quota_project_id", self.quota_project_id)
         if self.api_version not in API_VERSIONS:
             raise ValueError(f"api_version must be one of {', '.join(API_VERSIONS)}")
         if self.num_retries < 0:
@@ -83,6 +87,8 @@ class ConnectionSettings:
             raise ValueError("timeout must be more than 0 seconds")
         if self.api_endpoint is not None:
             object.__setattr__(self, "api_endpoint", _checked_endpoint(self.api_endpoint, self.is_anonymous))
+
+    __repr__ = quoted_fields
 
     def override(
         self,
@@ -149,11 +155,11 @@ def _check_one_identity(settings: ConnectionSettings) -> None:
 
 def _check_principals(chain: Iterable[str]) -> None:
     if not all(_PRINCIPAL.fullmatch(principal) for principal in chain):
-        raise ValueError("impersonation_chain must hold e-mail addresses of service accounts")
+        raise ValueError("impersonation_chain must hold e-mail addresses of service accounts, or their numbers")
 
 
 def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
-    """Return the endpoint without a trailing slash, or say why it cannot be used."""
+    """Return the endpoint as it is compared with others, or say why it cannot be used."""
     wanted = "api_endpoint must look like https://host or http://host:port"
     parts, host, port = _split(endpoint)
     if parts.scheme not in ("http", "https") or not host or port == 0 or "@" in parts.netloc:
@@ -165,7 +171,9 @@ def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
             "api_endpoint uses http to another machine, which would send the access token in clear: "
             "use https, or set is_anonymous for an emulator"
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    # One spelling of each: budgets of requests are shared by address.
+    named_port = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{named_port}"
 
 
 def _split(endpoint: str) -> tuple[SplitResult, str, int | None]:

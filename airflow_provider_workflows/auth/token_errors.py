@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from http.client import responses
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import CredentialsError
 
 # What a server of tokens says where asking again does not help until somebody changes something.
@@ -38,12 +39,12 @@ _LASTING = frozenset(
 )
 
 
-def credentials_error(error: Exception) -> CredentialsError:
+def credentials_error(error: BaseException) -> CredentialsError:
     """
     Say in our own words why a token could not be had.
 
-    The result quotes only the OAuth or IAM server's error code and description. Raise it ``from None``: the
-    original can hold a token or a key.
+    The result quotes only the OAuth or IAM server's error code and description. Raise it outside of the handler:
+    the original can hold a token or a key.
     """
     details = " - ".join(filter(None, _server_says(error)))
     return CredentialsError(
@@ -112,16 +113,21 @@ def _code_and_description(answer: Any) -> tuple[str, str]:
     if isinstance(answer, str):
         try:
             answer = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "", ""
     if not isinstance(answer, Mapping):
         return _phrase(getattr(answer, "status", None)), ""
     code = answer.get("error")
     if isinstance(code, Mapping):  # Google's own envelope: {"error": {"status": …, "message": …}}
-        return str(code.get("status") or _phrase(code.get("code"))), str(code.get("message", ""))[:300]
+        status = code.get("status")
+        return safe_word(status) if status else _phrase(code.get("code")), _description(code.get("message"))
     if code is None and "id_token" in answer:
         return "no_access_token", ""
-    return safe_word(code) if code else "", str(answer.get("error_description", ""))[:300]
+    return safe_word(code) if code else "", _description(answer.get("error_description"))
+
+
+def _description(text: Any) -> str:
+    return told(text[:300]) if isinstance(text, str) else ""
 
 
 def _phrase(status: Any) -> str:

@@ -10,13 +10,14 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.quoting import quoted, told
 
 View = Literal["BASIC", "FULL"]
 ApiVersion = Literal["v1", "v1beta"]
@@ -50,6 +51,7 @@ class Execution(TypedDict, total=False):
     disableConcurrencyQuotaOverflowBuffering: bool
 
 
+_STATE = re.compile(r"\w{0,64}", re.ASCII)  # states that nobody knows yet are logged
 _OBJECTS = frozenset({"error", "stateError", "status", "labels"})
 
 
@@ -63,7 +65,11 @@ def well_formed(decoded: Any) -> dict[str, Any] | None:
     """
     if not isinstance(decoded, Mapping) or not isinstance(decoded.get("name"), str):
         return None
-    return {key: value for key, value in decoded.items() if isinstance(value, _type_of(key))}
+    return {
+        key: value
+        for key, value in decoded.items()
+        if isinstance(value, _type_of(key)) and (key != "state" or _STATE.fullmatch(str(value)))
+    }
 
 
 def _type_of(field: str) -> type:
@@ -78,7 +84,11 @@ def current_steps(execution: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return routine and step of each place where an execution is, outermost first; empty where it does not say."""
     steps = (execution.get("status") or {}).get("currentSteps")
     each_step = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    return [(str(step.get("routine")), str(step.get("step"))) for step in each_step]
+    return [(_word(step.get("routine")), _word(step.get("step"))) for step in each_step]
+
+
+def _word(value: Any) -> str:
+    return told(value) if isinstance(value, str) else "?"
 
 
 def execution_id_of(execution: Mapping[str, Any]) -> str:
@@ -105,7 +115,7 @@ def parse_time(value: Any, parameter: str) -> datetime | None:
         # Python 3.10 takes neither a "Z" nor other fractions than three or six digits.
         text = value.replace("Z", "+00:00") if isinstance(value, str) else value.isoformat()
         time = datetime.fromisoformat(_FRACTION.sub(lambda match: f".{match[1]:0<6.6}", text))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         time = None
     if time is None or time.tzinfo is None:
         msg = f"{parameter} must be a datetime with a time zone or an ISO 8601 text with one, got {quoted(value)}."
@@ -115,11 +125,20 @@ def parse_time(value: Any, parameter: str) -> datetime | None:
 
 def started_at(execution: Mapping[str, Any]) -> datetime:
     """Return when an execution started, or was created where it is still queued; the far future if it says neither."""
-    try:
-        time = parse_time(execution.get("startTime") or execution.get("createTime"), "startTime")
-    except ValueError:
-        time = None
-    return time or datetime.max.replace(tzinfo=timezone.utc)
+    return _first_time(execution, "startTime", "createTime")
+
+
+def created_at(execution: Mapping[str, Any]) -> datetime:
+    """Return when an execution was created, or started where that is not told (v1beta); as :func:`started_at` else."""
+    return _first_time(execution, "createTime", "startTime")
+
+
+def _first_time(execution: Mapping[str, Any], *fields: str) -> datetime:
+    for field in fields:
+        with contextlib.suppress(ValueError):
+            if time := parse_time(execution.get(field), field):
+                return time
+    return datetime.max.replace(tzinfo=timezone.utc)
 
 
 class Verdict(Enum):

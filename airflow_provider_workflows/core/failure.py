@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.quoting import one_line, told
 from airflow_provider_workflows.core.values import decode_json
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -36,15 +38,15 @@ def _failing_frame(error: Mapping[str, Any]) -> tuple[str | None, int | None]:
     """Find the innermost step and line, in the stack trace or else in the text of the context."""
     elements = _object(error.get("stackTrace")).get("elements")
     for element in map(_object, elements if isinstance(elements, list) else ()):
-        if step := _text(element.get("step")):
+        if step := told(_text(element.get("step"))):
             return step, _line(_object(element.get("position")).get("line"))
     match = _FRAME.search(_text(error.get("context")))
-    return (match["step"], _line(match["line"])) if match else (None, None)
+    return (told(match["step"]), _line(match["line"])) if match else (None, None)
 
 
 def _line(number: Any) -> int | None:
     """Return a line's number, which the API writes as text."""
-    return int(number) if re.fullmatch(r"[0-9]{1,9}", str(number)) else None
+    return int(number) if isinstance(number, (str, int)) and re.fullmatch(r"[0-9]{1,9}", str(number)) else None
 
 
 def _reason(execution: Mapping[str, Any], payload: Any) -> str:
@@ -55,21 +57,28 @@ def _reason(execution: Mapping[str, Any], payload: Any) -> str:
     of the context; what the workflow itself raised as plain text stays out except through that line. A workflow may
     raise any JSON value, so neither of the two need be what Google's own errors have there.
     """
-    message = _text(_object(payload).get("message"))
-    if message:
-        tags = _words(_object(payload).get("tags"))
-        text = f"{message} ({tags})" if tags else message
-    else:
-        text = _text(_object(execution.get("error")).get("context")).partition("\n")[0]
+    text = _said(_object(payload).get("message"))
+    text = text or _text(_object(execution.get("error")).get("context")).partition("\n")[0]
+    if tags := _words(_object(payload).get("tags")):
+        text = f"{text} ({tags})" if text else tags
     state_error = _object(execution.get("stateError"))
     text = text or " ".join(filter(None, (_text(state_error.get(key)) for key in ("type", "details"))))
-    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+    return told(text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…")
 
 
 def _words(tags: Any) -> str:
-    """Return tags as a text: Google's are a list of words, a workflow's own may be one word or a number."""
-    each_tag = tags if isinstance(tags, list) else [tags]
-    return ", ".join(str(tag) for tag in each_tag if isinstance(tag, (str, int, float)) and tag != "")
+    """Return tags as a text: Google's are a list of words, a workflow's own may be anything."""
+    return ", ".join(filter(None, map(_said, tags if isinstance(tags, list) else [tags])))
+
+
+def _said(value: Any) -> str:
+    """Return what a value says: a text as it is, another one as JSON, and nothing for nothing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:  # decoded with less on the stack
+        return "a value that is nested too deeply to be shown"
 
 
 def execution_error(execution: Mapping[str, Any], name: ExecutionName) -> ExecutionError:
@@ -89,4 +98,4 @@ def execution_error(execution: Mapping[str, Any], name: ExecutionName) -> Execut
     if step:
         message += f' (step "{step}"' + (f", line {line})" if line is not None else ")")
     cls = _ERROR_CLASSES.get(_text(state), ExecutionFailed)
-    return cls(message, execution_name=str(name), state=state, error=payload, step=step, line=line)
+    return cls(one_line(message), execution_name=str(name), state=state, error=payload, step=step, line=line)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.quoting import is_key, quoted
 
 # Projects may be domain-scoped ("example.com:name"); everything else that could change a URL's meaning is refused.
 _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -17,7 +17,7 @@ _LONGEST = 128
 
 
 def _check_segment(parameter: str, value: Any, pattern: re.Pattern[str] = _SEGMENT) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value):
+    if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value) or is_key(value):
         hint = "it is empty" if not value else f"got {quoted(value)}"
         msg = (
             f"{parameter} must be a plain id of letters, digits, '-' and '_' ({hint}). "
@@ -25,6 +25,11 @@ def _check_segment(parameter: str, value: Any, pattern: re.Pattern[str] = _SEGME
         )
         raise ValueError(msg)
     return value
+
+
+def check_project(parameter: str, value: Any) -> str:
+    """Return a project's id or number, or raise a ``ValueError`` that names the parameter."""
+    return _check_segment(parameter, value, _PROJECT)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class WorkflowName:
 
     def __post_init__(self) -> None:
         """Check each part before it can reach a URL."""
-        _check_segment("project_id", self.project, _PROJECT)
+        check_project("project_id", self.project)
         _check_segment("location", self.location)
         _check_segment("workflow_id", self.workflow)
 

@@ -9,24 +9,71 @@ Otherwise the error says what the value looks like, and where that belongs.
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Any
+from urllib.parse import unquote
 
 #: Resource ids have at most 64 characters, file names 255; a path in practice is not longer.
 _LONGEST = 255
-# Runs that no id, word or UUID has: a digest, base64; and the same with the two signs that are safe in addresses.
-_RUN = re.compile(
-    r"[A-Za-z0-9+=]{25,}|(?=[^\s/.]*[a-z])(?=[^\s/.]*[A-Z])(?=[^\s/.]*[0-9])[A-Za-z0-9+=_-]{32,}",
+# Runs that no id, word or UUID has: a digest, base64.
+_RUN = re.compile(r"[A-Za-z0-9+=]{25,}|([0-9A-Fa-f]{2}:){8,}")
+# The same with the signs that paths and ids have as well: it has large and small letters, which change all the time.
+_RANDOM = re.compile(r"(?=[^\s.]*[a-z])(?=[^\s.]*[A-Z])[A-Za-z0-9+/=_-]{20,}")
+_CHANGE = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][a-z0-9]|[0-9][A-Za-z])")
+#: Of all characters: 0.6 in base64, 0.2 in the names of classes.
+_CHANGES = 0.25
+# How tokens, keys and client secrets begin, whatever their length; a JWT; a login in an address.
+_BEGINNING = re.compile(
+    r"-----|ya29\.|AIza|GOCSPX-|gh[opsu]_|\b[14]/[/0]|\b1/[\w-]{15}|\bey[JK]|://[^/\s]*@", re.IGNORECASE
 )
-# How tokens, keys and client secrets of Google begin, whatever their length; a JWT; a login in an address.
+# What says of itself that it is secret, or can hold many things.
 _TELLTALE = re.compile(
-    r"PRIVATE KEY|-----|ya29\.|AIza|GOCSPX-|1//0|\bey[JK]|://[^/\s]*@|[{}\n\r]|(password|secret)\s*[=:]", re.IGNORECASE
+    r"PRIVATE KEY|[{}\n\r]|ssh-|key_id\b|\b(bearer|basic)\s"
+    r"|(passw(or)?d|secret|token|key|credentials?|auth)[\\\"']*\s*[=:]",
+    re.IGNORECASE,
 )
+_KEY = re.compile(r"AIza[\w-]{30,}|GOCSPX-[\w-]{10,}|gh[opsu]_\w{30,}")
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text that could also be an id is a key: no id begins like that and is so long."""
+    return _KEY.match(text) is not None
 
 
 def is_quotable(value: Any) -> bool:
     """Tell whether a value can be shown: short, and nothing in it that could be a secret."""
-    text = value if isinstance(value, str) else repr(value)
-    return len(text) <= _LONGEST and not _RUN.search(text) and not _TELLTALE.search(text)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 - nested too deeply, a number of thousands of digits, anybody's own __repr__
+        return False
+    if len(text) > _LONGEST:
+        return False
+    return not any(_RUN.search(each) or _TELLTALE.search(each) or _is_random(each) for each in {text, unquote(text)})
+
+
+def _is_random(text: str) -> bool:
+    if _BEGINNING.search(text):
+        return True
+    return any(len(_CHANGE.findall(run[0])) > _CHANGES * len(run[0]) for run in _RANDOM.finditer(text))
+
+
+def told(text: str) -> str:
+    """
+    Return a text of the service as it can stand in a log: one line, without control characters.
+
+    Words that look like a key or a token are left out: the service quotes what it was sent.
+    """
+    return re.sub(r"\S+", _unless_key, one_line(text))
+
+
+def _unless_key(word: re.Match[str]) -> str:
+    return "…" if _is_random(word[0]) or _has_digits_in_run(word[0]) else word[0]
+
+
+def _has_digits_in_run(word: str) -> bool:
+    """Tell a digest or a key from what Google's own words are, such as serviceAccountTokenCreator."""
+    run = _RUN.search(word)
+    return run is not None and any(each.isdigit() for each in run[0])
 
 
 def quoted(value: Any) -> str:
@@ -34,6 +81,17 @@ def quoted(value: Any) -> str:
     if is_quotable(value):
         return repr(value)
     return f"{looks_like(value) or _size(value)}, which is not shown"
+
+
+def one_line(text: str) -> str:
+    """Return somebody else's text as it can stand in a log: no line breaks, escape codes or halves of characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def quoted_fields(value: Any) -> str:
+    """Return what ``repr`` may show of a dataclass: the fields that it has for that, each as an error would show it."""
+    shown = (f"{each.name}={quoted(getattr(value, each.name))}" for each in fields(value) if each.repr)
+    return f"{type(value).__name__}({', '.join(shown)})"
 
 
 def looks_like(value: Any) -> str | None:

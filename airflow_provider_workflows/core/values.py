@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.quoting import quoted
 
 
@@ -47,11 +48,11 @@ def _plain_key(key: Any, path: str) -> str:
 
 
 def _check_text(text: str, path: str) -> None:
-    try:
+    with caught(UnicodeEncodeError) as wrong:  # it holds the text
         text.encode()
-    except UnicodeEncodeError:
+    if wrong.error:
         msg = f"{path} holds half of a surrogate pair, which cannot be sent as UTF-8."
-        raise ValueError(msg) from None
+        raise ValueError(msg)
 
 
 def encode_json(value: Any, parameter: str = "argument") -> str:
@@ -84,6 +85,8 @@ def check_json_text(text: str, parameter: str) -> str:
         json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as exc:
         wrong = f"{exc.msg} at line {exc.lineno} column {exc.colno}"
+    except RecursionError:
+        wrong = "nested too deeply"
     if wrong is not None:
         # Raised outside of the handler: the parser's own error holds the whole text.
         msg = f"{parameter} must be JSON text ({wrong}). Pass a dict or list to have it encoded."

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from airflow_provider_workflows.core.execution import Execution, is_ended, started_at
+from airflow_provider_workflows.core.execution import Execution, created_at, is_ended
 from airflow_provider_workflows.durable.identity import GENERATION, KEY, label_of
 
 
@@ -44,12 +44,12 @@ def choose(found: Iterable[Execution], key: str, generation: int, *, not_before:
     now = [
         each
         for each in mine
-        if label_of(each, GENERATION) == str(generation) and started_at(each).timestamp() >= not_before
+        if label_of(each, GENERATION) == str(generation) and created_at(each).timestamp() >= not_before
     ]
     going = [each for each in every if not is_ended(each.get("state"))]
     candidates = [each for each in going if each in now] or [each for each in now if each.get("state") == "SUCCEEDED"]
     if not candidates and not cancel_stale:
         candidates = [each for each in going if each in mine]
-    attach = max(candidates, key=started_at, default=None)
+    attach = max(candidates, key=created_at, default=None)
     stale = tuple(each for each in going if each is not attach) if cancel_stale else ()
     return Choice(attach, stale)

@@ -8,30 +8,38 @@ not have taken effect. What is left is to leave traces and to look for them:
 * **Labels** (v1): each execution carries hashes that say which task instance it belongs to (``airflow-task-key``),
   which create it is (``airflow-key``: the same plus a fingerprint of workflow and body), after which clear of the
   task (``airflow-generation``) and by which single request (``airflow-attempt``).
-* **The record**: where Airflow keeps state for a task (3.3 and later), the attempt is written down before the
-  request and the execution's id right after the answer.
+* **The record**: where Airflow keeps state for a task (3.3 and later), the attempt is written down before each
+  request and the execution's id right after the answer. Airflow refuses to write for a try that it has given up. So
+  one that wakes up late creates nothing more, and gives way with what it has made.
+
+The client makes single attempts. This alone repeats a create: where the one before surely made nothing (429, nothing
+was sent), and where looking for what it made says so.
 
 *Generation* tells a retry from a clear: Airflow raises ``max_tries`` on a clear only, so ``max_tries - retries``
 stays the same from try to try and changes with each clear. A retry attaches; a cleared task starts anew.
 
 The steps are in files of their own: :class:`EarlierTries` looks back, :class:`TaskSearch` finds by label,
-:func:`choose` decides, :class:`Record` remembers.
+:func:`choose` decides, :class:`Record` remembers, :class:`LaterTries` notices where there is no record that another
+try has taken over, :class:`Leaving` ends a try that is killed or taken over.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.cancelling import cancel_bounded
-from airflow_provider_workflows.core.execution import Execution, execution_id_of, is_ended, started_at
+from airflow_provider_workflows.api.cancelling import CANCEL_BOUND, cancel_bounded
+from airflow_provider_workflows.api.retrying import made_nothing
+from airflow_provider_workflows.core.execution import Execution, created_at, execution_id_of, is_ended
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.durable.choice import Choice, choose
 from airflow_provider_workflows.durable.earlier import EarlierTries
-from airflow_provider_workflows.durable.identity import TaskIdentity, fingerprint_of
-from airflow_provider_workflows.durable.record import Record, Store
+from airflow_provider_workflows.durable.identity import ATTEMPT, TaskIdentity, fingerprint_of, label_of
+from airflow_provider_workflows.durable.later import LaterTries
+from airflow_provider_workflows.durable.leaving import Attempt, Leaving, Progress
+from airflow_provider_workflows.durable.record import RECORD_KEY, Record, Store, check_not_taken_over, is_taken_over
 from airflow_provider_workflows.durable.search import LOOK_BACK_MARGIN, TaskSearch
 from airflow_provider_workflows.durable.unclear import unclear
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsError
@@ -39,8 +47,8 @@ from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsErro
 if TYPE_CHECKING:
     from airflow_provider_workflows.api.client import WorkflowsClient
 
-#: Creates that are sent at most within one try of the task: each but the first after one that surely had no effect.
-MAX_CREATES = 3
+#: Creates without an answer in one try of the task, at most: after each the execution is looked for.
+MAX_LOST = 3
 
 
 @dataclass(frozen=True)
@@ -56,19 +64,6 @@ class Created:
     execution: Execution
     waiting_since: float
     attached: bool
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """
-    Name one single request to create.
-
-    :param id: a random one, which the execution's label carries.
-    :param sent_at: epoch seconds.
-    """
-
-    id: str
-    sent_at: float
 
 
 class DurableCreate:
@@ -103,9 +98,10 @@ class DurableCreate:
         self._log = log
         self._fingerprint = fingerprint_of(workflow, body)
         self._key = identity.create_key(self._fingerprint)
-        self._attempts: list[Attempt] = []
+        self._progress = Progress()
+        self._later = LaterTries(client.clock, identity, log)
         self._search = TaskSearch(client, workflow, identity, log) if client.api.version == "v1" else None
-        self._earlier = EarlierTries(client, identity, None, self._search)
+        self._earlier = EarlierTries(client, identity, None, self._search, log)
 
     def run(self) -> Created:
         """
@@ -117,34 +113,26 @@ class DurableCreate:
         if self._earlier.may_exist:
             self._refuse_to_guess()
             choice = self._earlier.choose(self._choose)
-            for execution in choice.cancel:
-                self._cancel(execution, "is left from before this task was cleared or changed")
+            self._cancel(choice.cancel, "is left from before this task was cleared or changed")
             if choice.attach is not None:
                 return self._attach(choice.attach)
         return self._create()
 
-    def find_attempts(self) -> list[Execution]:
-        """Find what this object's own creates made, or before the first one, what it would have gone on with."""
-        if not self._attempts:
-            return self._earlier.still_going()
-        return self._search.of_attempts({each.id for each in self._attempts}) if self._search else []
+    def leaving(self, client: WorkflowsClient, seconds: float = CANCEL_BOUND) -> Leaving:
+        """
+        Return what ends this try, for a kill or where another try has taken over.
 
-    def cancel_attempts(self) -> None:
-        """Cancel what this object's own creates made, as far as it can be found; never raises for the API."""
-        try:
-            found = self.find_attempts()
-        except WorkflowsError as exc:
-            self._log.error("An execution of %s may have been created and be going: %s", self._workflow, exc)
-            return
-        for each in found:
-            cancel_bounded(self._client, self._name(each), self._log)
+        :param client: sends for it; this object's own may be in the middle of a request.
+        :param seconds: for all of it.
+        """
+        return Leaving(client, seconds, self._workflow, self._earlier, self._progress, self._name, self._log)
 
     # --- what earlier tries left ---
 
     def _refuse_to_guess(self) -> None:
         """Stop where an earlier create has no answer and no label to find its execution by; a clear overrules."""
         record = self._earlier.record
-        if self._search is not None or record is None or record.unanswered_since is None:
+        if self._search is not None or record is None or not record.is_unanswered:
             return
         if (record.key, record.generation) == (self._key, self._identity.generation):
             raise self._unclear("an earlier try sent a create and did not live to see the answer")
@@ -161,15 +149,20 @@ class DurableCreate:
     def _attach(self, execution: Execution) -> Created:
         name, record = self._name(execution), self._earlier.record
         recorded = record if record is not None and record.execution_id == name.execution_id else None
-        since = recorded.since if recorded is not None else started_at(execution).timestamp()
+        since = recorded.since if recorded is not None else created_at(execution).timestamp()
+        since = min(since, self._client.clock.time())  # whoever wrote it may have had another clock
         self._log.info("%s of an earlier try is %s: going on with it.", name, execution.get("state"))
-        self._remember_execution(execution, since)
+        self._progress.execution = execution
+        self._remember_execution(execution, since, label_of(execution, ATTEMPT))
         return Created(execution, since, attached=True)
 
-    def _cancel(self, execution: Execution, why: str) -> None:
-        name = self._name(execution)
-        self._log.warning("%s %s: cancelling it.", name, why)
-        cancel_bounded(self._client, name, self._log)
+    def _cancel(self, executions: Iterable[Execution], why: str) -> None:
+        """Cancel what is nobody's any more, while the task is this try's: else it may be what the next one made."""
+        for execution in executions:
+            check_not_taken_over(self._store)
+            name = self._name(execution)
+            self._log.warning("%s %s: cancelling it.", name, why)
+            cancel_bounded(self._client, name, self._log)
 
     def _name(self, execution: Execution) -> ExecutionName:
         """Name an execution in full: the recorded one may be of another workflow, found ones are of this."""
@@ -182,16 +175,33 @@ class DurableCreate:
 
     def _create(self) -> Created:
         """Create; and again only when it is known that the create before made nothing."""
+        repeat, lost = self._client.retry.sync(made_nothing), 0
         while True:
-            attempt = self._next_attempt()
             try:
-                made: Execution | None = self._client.create(self._workflow, self._labelled_body(attempt))
-            except AmbiguousCreate as lost:
-                made = self._settle(attempt, lost)
-                if made is None and len(self._attempts) == MAX_CREATES:
+                made: Execution | None = repeat(self._send)
+            except AmbiguousCreate as exc:
+                lost += 1
+                made = self._settle(self._progress.attempts[-1], exc)
+                if made is None and lost == MAX_LOST:
                     raise
+            except WorkflowsError:
+                self._withdraw()
+                raise
             if made is not None:
-                return self._created(made, attempt)
+                return self._created(made, self._progress.attempts[-1])
+
+    def _send(self) -> Execution:
+        """Make one attempt; it stays unanswered in whatever ends it without an answer, a kill for one."""
+        attempt = self._next_attempt()
+        self._progress.unanswered = attempt
+        try:
+            made = self._client.create(self._workflow, self._labelled_body(attempt))
+        except AmbiguousCreate:
+            raise
+        except WorkflowsError:
+            self._progress.unanswered = None
+            raise
+        return made
 
     def _next_attempt(self) -> Attempt:
         """
@@ -200,10 +210,25 @@ class DurableCreate:
         A failure stops it: Airflow refuses when another try has taken over this task, for example after missed
         heartbeats, and that try has already looked for what this one created.
         """
+        self._check_later()
         attempt = Attempt(uuid.uuid4().hex, self._client.clock.time())
-        self._record(None, attempt.sent_at).write(self._store)
-        self._attempts.append(attempt)
+        self._record(None, attempt.sent_at, attempt.id).write(self._store)
+        self._progress.attempts.append(attempt)
         return attempt
+
+    def _check_later(self) -> None:
+        """Notice that another try has taken over, where no store tells."""
+        if self._store is None and self._search is not None:
+            self._later.check(self._search)
+
+    def _withdraw(self) -> None:
+        """Take back what was written down for a create that made nothing: the next try has nothing to look for."""
+        record = self._earlier.record
+        if record is not None:
+            self._unless_refused(lambda: record.write(self._store))
+        elif self._store is not None:
+            store = self._store
+            self._unless_refused(lambda: store.delete(RECORD_KEY))
 
     def _labelled_body(self, attempt: Attempt) -> dict[str, Any]:
         if self._search is None:
@@ -221,22 +246,34 @@ class DurableCreate:
         except WorkflowsError as exc:
             raise self._unclear(f"looking for it failed: {exc}") from lost
         if execution is None:
+            self._progress.unanswered = None
             self._log.info("The create without an answer made no execution of %s.", self._workflow)
         else:
             self._log.info("%s is the one whose answer got lost: going on with it.", self._name(execution))
         return execution
 
     def _created(self, execution: Execution, attempt: Attempt) -> Created:
-        self._remember_execution(execution, attempt.sent_at)
-        if len(self._attempts) > 1:
+        self._progress.execution, self._progress.unanswered = execution, None
+        try:
+            self._remember_execution(execution, attempt.sent_at, attempt.id)
+            self._check_later()
+        except Exception:
+            self._log.warning("Another try of this task has taken over while %s was created.", self._name(execution))
+            self.leaving(self._client).give_way()
+            raise
+        if len(self._progress.attempts) > 1:
             self._cancel_twins(execution)
         return Created(execution, attempt.sent_at, attached=False)
 
     def _cancel_twins(self, kept: Execution) -> None:
-        """Cancel what an attempt that was given up made after all."""
-        for each in self.find_attempts():
-            if execution_id_of(each) != execution_id_of(kept) and not is_ended(each.get("state")):
-                self._cancel(each, "appeared after it was given up")
+        """Cancel what an attempt that was given up made after all; where looking fails there may be one."""
+        try:
+            found = self._search.of_attempts(self._progress.ids) if self._search else []
+        except WorkflowsError as exc:
+            self._log.warning("Whether an attempt that was given up made an execution cannot be told: %s", exc)
+            return
+        twins = [each for each in found if execution_id_of(each) != execution_id_of(kept)]
+        self._cancel((each for each in twins if not is_ended(each.get("state"))), "appeared after it was given up")
 
     def _unclear(self, why: str) -> AmbiguousCreate:
         now, labelled = self._client.clock.time(), self._search is not None
@@ -244,12 +281,22 @@ class DurableCreate:
 
     # --- the record ---
 
-    def _record(self, execution_id: str | None, since: float) -> Record:
-        return Record(self._workflow, execution_id, self._key, self._identity.generation, since)
+    def _record(self, execution_id: str | None, since: float, attempt: str | None) -> Record:
+        return Record(self._workflow, execution_id, self._key, self._identity.generation, since, attempt)
 
-    def _remember_execution(self, execution: Execution, since: float) -> None:
-        """Write the execution down; a failure is only logged: nothing may come between an execution and its wait."""
+    def _remember_execution(self, execution: Execution, since: float, attempt: str | None) -> None:
+        record = self._record(execution_id_of(execution), since, attempt)
+        self._unless_refused(lambda: record.write(self._store))
+
+    def _unless_refused(self, write: Callable[[], None]) -> None:
+        """
+        Write to the store; a failure is only logged: nothing may come between an execution and its wait.
+
+        :raises Exception: Airflow's own refusal, where another try has taken over.
+        """
         try:
-            self._record(execution_id_of(execution), since).write(self._store)
-        except Exception:  # noqa: BLE001 - whatever Airflow refuses with
+            write()
+        except Exception as exc:
+            if is_taken_over(exc):
+                raise
             self._log.exception("The task's state could not be written; the execution's labels still tell.")

@@ -20,6 +20,7 @@ from airflow_provider_workflows.core.names import WorkflowName
 TASK_KEY = "airflow-task-key"
 KEY = "airflow-key"
 GENERATION = "airflow-generation"
+TRY_NUMBER = "airflow-try-number"
 ATTEMPT = "airflow-attempt"
 
 
@@ -52,12 +53,17 @@ class TaskIdentity:
             "airflow-task-id": label_text(self.task_id),
             "airflow-run-id": label_text(self.run_id),
             "airflow-map-index": label_text(str(self.map_index)),
-            "airflow-try-number": str(self.try_number),
+            TRY_NUMBER: str(self.try_number),
             TASK_KEY: self.key,
             KEY: self.create_key(fingerprint),
             GENERATION: str(self.generation),
             ATTEMPT: attempt,
         }
+
+    def is_before(self, execution: Execution) -> bool:
+        """Tell whether a later try of this task instance has made an execution: it has this task now."""
+        label = label_of(execution, TRY_NUMBER) or ""
+        return label.isdecimal() and int(label) > self.try_number
 
     def create_key(self, fingerprint: str) -> str:
         """Return the hash of this task instance with what it creates: another argument is another execution."""

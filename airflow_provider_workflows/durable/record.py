@@ -3,7 +3,10 @@
 Remember from try to try what a task has created: one small value in Airflow's task state store (3.3 and later).
 
 Written before each request, without an execution, and again with the answer. So a record without an execution says
-that a create was sent and nobody lived to see the answer.
+that a create was sent and nobody lived to see the answer. One that surely made nothing is withdrawn.
+
+A write is also the question whether the task is still this try's: Airflow refuses those of a try that it has given up
+with 404, because the task instance is another one by then. It answers a *read* of such a try as if nothing were stored.
 
 The store outlives versions of this package, and anybody can write to it: what it holds is checked when it is read.
 """
@@ -17,10 +20,11 @@ from typing import Any, Protocol
 
 from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
-from airflow_provider_workflows.durable.identity import GENERATION, KEY
+from airflow_provider_workflows.durable.identity import ATTEMPT, GENERATION, KEY, label_of
 
 #: The name of the record in the store.
 RECORD_KEY = "workflow_execution"
+_ABSENT = "workflow_execution_probe"
 
 
 class Store(Protocol):
@@ -32,6 +36,29 @@ class Store(Protocol):
     def set(self, key: str, value: Any) -> None:
         """Write the value down."""
 
+    def delete(self, key: str) -> None:
+        """Forget the value; one that is not there is no error."""
+
+
+def is_taken_over(refusal: Exception) -> bool:
+    """Tell whether Airflow refused a write because another try has this task."""
+    detail = getattr(getattr(refusal, "error", None), "detail", None)
+    return isinstance(detail, dict) and detail.get("status_code") == 404
+
+
+def check_not_taken_over(store: Store | None) -> None:
+    """
+    Ask whether the task is still this try's, with the one write that changes nothing.
+
+    :raises Exception: Airflow's own refusal, where another try has the task; not where there is no clear answer.
+    """
+    try:
+        if store is not None:
+            store.delete(_ABSENT)
+    except Exception as exc:
+        if is_taken_over(exc):
+            raise
+
 
 @dataclass(frozen=True)
 class Record:
@@ -42,6 +69,7 @@ class Record:
     :param key: hash of the task instance with what it creates, as in the execution's label.
     :param generation: after which clear of the task it was sent.
     :param since: epoch seconds when the create was sent; waiting counts from here.
+    :param attempt: which single request, as in the execution's label; ``None`` in what older versions wrote.
     """
 
     workflow: WorkflowName
@@ -49,6 +77,7 @@ class Record:
     key: str
     generation: int
     since: float
+    attempt: str | None = None
 
     @classmethod
     def read(cls, store: Store | None) -> Record | None:
@@ -68,8 +97,10 @@ class Record:
             key=value["key"],
             generation=value["generation"],
             since=value["since"],
+            attempt=value.get("attempt"),
         )
-        if not (isinstance(record.key, str) and isinstance(record.generation, int) and math.isfinite(record.since)):
+        texts = isinstance(record.key, str) and isinstance(record.attempt, (str, type(None)))
+        if not (texts and isinstance(record.generation, int) and math.isfinite(record.since)):
             raise ValueError("not a record")
         _ = record.name  # checks the execution's id
         return record
@@ -84,6 +115,7 @@ class Record:
             "key": self.key,
             "generation": self.generation,
             "since": self.since,
+            "attempt": self.attempt,
         }
         store.set(RECORD_KEY, value)
 
@@ -93,9 +125,13 @@ class Record:
         return None if self.execution_id is None else self.workflow.execution(self.execution_id)
 
     @property
-    def unanswered_since(self) -> float | None:
-        """Return when the create was sent, if nobody saw its answer; epoch seconds."""
-        return self.since if self.execution_id is None else None
+    def is_unanswered(self) -> bool:
+        """Tell whether a create was sent whose answer nobody saw."""
+        return self.execution_id is None
+
+    def is_of(self, execution: Execution) -> bool:
+        """Tell whether an execution is what the recorded request made; any is, where the record does not say which."""
+        return self.attempt is None or label_of(execution, ATTEMPT) == self.attempt
 
     def labelled(self, execution: Execution) -> Execution:
         """Return the recorded execution with the labels to choose by: on v1beta it has none of its own."""

@@ -2,8 +2,10 @@
 """
 Find the executions of one task instance by their labels.
 
-**How.** The syntax of label filters is not confirmed for this service. So a filter is only trusted when it finds
-something; when it is refused or finds nothing, the newest executions are read with their labels and compared here.
+**How.** The syntax of label filters is not confirmed for this service, nor that it heeds one. So a filter is only
+trusted as long as it shows nothing but what was asked for; where it is refused, shows nothing or shows anything else,
+the newest executions are read with their labels and compared here. By the time of their creation, because what is
+queued has not started, and comes last in an order by start.
 
 **How far back.** One rule: to the moment before which nobody whose creates are looked for can have sent one, less
 :data:`LOOK_BACK_MARGIN`. That moment is
@@ -13,21 +15,26 @@ something; when it is refused or finds nothing, the newest executions are read w
   run moves the run's beginning, and what is to be stopped is older. Then :data:`MAX_SCANNED` is the only end.
 
 **How long.** How soon a list shows a new execution is not documented; :data:`SETTLE` says for how long one that is
-not there yet is looked for.
+not there yet is looked for. It is counted in pauses and never in clock times, which differ from machine to machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import copy
+import itertools
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.core.execution import Execution, started_at
+from airflow_provider_workflows.core.execution import Execution, created_at, execution_id_of
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.durable.identity import ATTEMPT, TASK_KEY, TaskIdentity, label_of
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from airflow_provider_workflows.api.client import WorkflowsClient
 
 #: Seconds before each look for an execution whose create got no clear answer. A request may be on its way, or taken
@@ -55,59 +62,95 @@ class TaskSearch:
         self._log = log
         self._try_began = client.clock.time()
         self._task_began = 0.0 if identity.generation else identity.began_at
+        self._until = math.inf
 
-    def of_any_try(self, *, unanswered_since: float | None = None) -> list[Execution]:
+    def within(self, seconds: float, client: WorkflowsClient) -> Self:
+        """Return the same search, by a client, for what must be over in a bounded time: later it begins nothing."""
+        bounded = copy.copy(self)
+        bounded._client = client.within(seconds)  # noqa: SLF001
+        bounded._until = client.clock.monotonic() + seconds  # noqa: SLF001
+        return bounded
+
+    def of_any_try(self, awaited: Callable[[Execution], bool] | None = None) -> list[Execution]:
         """
-        Find what any try made; look again where a create that was sent a moment ago may not be listed yet.
+        Find what any try made.
 
-        :param unanswered_since: epoch seconds of a create whose answer nobody saw; ``None`` where there is none.
+        :param awaited: tells an execution that may exist and not be listed yet, so that it is looked for again.
         """
-        found = self._find(self._task_began)
-        left = 0.0 if unanswered_since is None else unanswered_since + sum(SETTLE) - self._client.clock.time()
-        if found or left <= 0:
-            return found
-        self._client.clock.sleep(left)
-        return self._find(self._task_began)
+        return self._looked(self._task_began, awaited or (lambda _: True), (0.0, *SETTLE) if awaited else (0.0,))
 
-    def of_attempts(self, attempts: Collection[str]) -> list[Execution]:
-        """Find what these single requests of this try made."""
-        return [each for each in self._find(self._try_began) if label_of(each, ATTEMPT) in attempts]
+    def of_attempts(self, attempts: Collection[str | None], awaited: str | None = None) -> list[Execution]:
+        """
+        Find what these single requests of this try made.
+
+        :param awaited: the one of them that may have made an execution which is not listed yet.
+        """
+        pauses = (0.0, *SETTLE) if awaited else (0.0,)
+        found = self._looked(self._try_began, lambda each: label_of(each, ATTEMPT) == awaited, pauses)
+        return [each for each in found if label_of(each, ATTEMPT) in attempts]
 
     def settle(self, attempt: str) -> Execution | None:
         """Look for what a request of this try made, until it is found or surely was never made."""
-        for pause in SETTLE:
-            self._client.clock.sleep(pause)
-            found = self.of_attempts((attempt,))
-            if found:
-                return found[0]
-        return None
+        found = self._looked(self._try_began, lambda each: label_of(each, ATTEMPT) == attempt, SETTLE)
+        return next((each for each in found if label_of(each, ATTEMPT) == attempt), None)
+
+    def _looked(
+        self, began: float, is_awaited: Callable[[Execution], bool], pauses: Iterable[float]
+    ) -> list[Execution]:
+        """Look after each pause, until what is awaited is among what is found or the time is over."""
+        clock, found = self._client.clock, list[Execution]()
+        for pause in pauses:
+            if clock.monotonic() + pause >= self._until:
+                break
+            if pause:
+                clock.sleep(pause)
+            found = self._find(began)
+            if any(map(is_awaited, found)):
+                break
+        return found
 
     def _find(self, began: float) -> list[Execution]:
         """Find what was created since then: through the filter, or else by reading the newest."""
-        return self._filtered() or list(self._mine(self._newest(began - LOOK_BACK_MARGIN)))
+        oldest = datetime.fromtimestamp(max(0.0, began - LOOK_BACK_MARGIN), timezone.utc)
+        mine = self._filtered() or [each for each in self._newest(oldest) if self._is_mine(each)]
+        return list({execution_id_of(each): each for each in mine}.values())  # pages may overlap while others create
+
+    def _is_mine(self, execution: Execution) -> bool:
+        return label_of(execution, TASK_KEY) == self._task_key
 
     def _filtered(self) -> list[Execution]:
+        """Find through the filter; nothing where it is refused or not heeded."""
         query = f'labels.{TASK_KEY}="{self._task_key}"'
         try:
-            return list(self._mine(self._client.list(self._workflow, view="FULL", filter=query)))
+            found = list(itertools.takewhile(self._is_mine, self._list(filter=query, limit=MAX_SCANNED)))
         except WorkflowsApiError as exc:
             if exc.status_code != 400:
                 raise
             self._log.info("The service refused the label filter: comparing labels here.")
             return []
+        return found
 
-    def _mine(self, executions: Iterable[Execution]) -> Iterator[Execution]:
-        return (each for each in executions if label_of(each, TASK_KEY) == self._task_key)
+    def _newest(self, oldest: datetime) -> Iterator[Execution]:
+        """Read the newest executions, whosever they are; in the service's own order where it refuses ours."""
+        try:
+            yield from self._read(self._list(order_by="createTime desc"), oldest)
+        except WorkflowsApiError as exc:
+            if exc.status_code != 400:
+                raise
+            self._log.info("The service refused to list by createTime: reading in its own order.")
+            yield from self._read(self._list(), oldest)
 
-    def _newest(self, since: float) -> Iterator[Execution]:
-        """Read the newest executions, whosever they are, back to a moment or to the bound."""
-        oldest = datetime.fromtimestamp(since, timezone.utc)
-        for number, execution in enumerate(self._client.list(self._workflow, view="FULL")):
-            if started_at(execution) < oldest:
+    def _list(self, **query: Any) -> Iterator[Execution]:
+        return self._client.list(self._workflow, view="FULL", **query)
+
+    def _read(self, executions: Iterable[Execution], oldest: datetime) -> Iterator[Execution]:
+        """Read back to a moment, to the bound, or until the time is over."""
+        for number, execution in enumerate(executions):
+            if created_at(execution) < oldest:
                 return
-            if number >= MAX_SCANNED:
+            if number >= MAX_SCANNED or self._client.clock.monotonic() >= self._until:
                 self._log.warning(
-                    "Looked through the newest %d executions of %s without an end.", MAX_SCANNED, self._workflow
+                    "Looked through the newest %d executions of %s without an end.", number, self._workflow
                 )
                 return
             yield execution

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import is_passing, timed_out
+from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
@@ -177,7 +179,8 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
     ) -> Execution:
         """Create an execution; see :meth:`WorkflowExecutionsHook.create_execution`."""
         workflow = await self.workflow(workflow_id, location, project_id)
-        return await (await self.get_client()).create(workflow, create_body(argument, labels, execution))
+        client, body = await self.get_client(), create_body(argument, labels, execution)
+        return await client.retry.asynchronous(made_nothing)(client.create, workflow, body)
 
     async def get_execution(
         self,
@@ -306,7 +309,8 @@ def _load(settings: ConnectionSettings) -> tuple[Any, Resolved, Authorities]:
     from airflow_provider_workflows.auth.credentials import load_credentials
 
     authorities = prepare_async_session()
-    return ExecutionsApi(settings.api_version, settings.api_endpoint), load_credentials(settings), authorities
+    resolved = load_credentials(settings)
+    return ExecutionsApi(settings.api_version, resolved.endpoint), resolved, authorities
 
 
 async def read_connection(arguments: ConnectionArguments) -> Connection:
@@ -315,7 +319,6 @@ async def read_connection(arguments: ConnectionArguments) -> Connection:
 
     :raises AirflowNotFoundException: saying how to make it.
     """
-    try:
+    with caught(AirflowNotFoundException):  # Airflow's own quotes what was given
         return await get_connection_async(arguments.gcp_conn_id)
-    except AirflowNotFoundException:
-        raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given
+    raise AirflowNotFoundException(arguments.missing())

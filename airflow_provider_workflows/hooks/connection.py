@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.names import WorkflowName
-from airflow_provider_workflows.core.quoting import is_quotable, quoted
+from airflow_provider_workflows.core.quoting import is_quotable, quoted, quoted_fields
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Connection
@@ -24,7 +25,7 @@ GOOGLE_CONNECTION_TYPE = "google_cloud_platform"
 _ACCEPTED_TYPES = (CONNECTION_TYPE, GOOGLE_CONNECTION_TYPE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConnectionArguments:
     """
     Hold what a task says about its connection; everything that decides on identity and endpoint, in one place.
@@ -45,6 +46,8 @@ class ConnectionArguments:
         """Make it a key for what is shared by all who use the same connection in the same way."""
         if isinstance(self.impersonation_chain, list):
             object.__setattr__(self, "impersonation_chain", tuple(self.impersonation_chain))
+
+    __repr__ = quoted_fields
 
     def settings(self, connection: Connection) -> ConnectionSettings:
         """
@@ -82,11 +85,11 @@ def _extra(connection: Connection) -> dict[str, Any]:
     """Decode the extra by hand: ``extra_dejson`` makes a blocking call that an event loop must not make."""
     if not connection.extra:
         return {}
-    try:
+    with caught(ValueError, RecursionError) as wrong:
         extra = json.loads(connection.extra)
-    except ValueError:
+    if wrong.error:
         msg = f"The extra of connection {quoted(connection.conn_id)} is not valid JSON."
-        raise ValueError(msg) from None
+        raise ValueError(msg)
     if not isinstance(extra, dict):
         msg = f"The extra of connection {quoted(connection.conn_id)} must be a JSON object."
         raise ValueError(msg)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.looking import check_interval, wait_for_end
+from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException
+from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
@@ -73,11 +75,10 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         """Return the connection's settings with this hook's own arguments in them."""
         if self._settings is None:
             arguments = self._arguments
-            try:
-                connection = self.get_connection(self.gcp_conn_id)
-            except AirflowNotFoundException:
-                raise AirflowNotFoundException(arguments.missing()) from None  # Airflow's own quotes what was given
-            self._settings = arguments.settings(connection)
+            with caught(AirflowNotFoundException):  # Airflow's own quotes what was given
+                self._settings = arguments.settings(self.get_connection(self.gcp_conn_id))
+        if self._settings is None:
+            raise AirflowNotFoundException(self._arguments.missing())
         return self._settings
 
     @property
@@ -88,7 +89,7 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
             from airflow_provider_workflows.api.requests import ExecutionsApi
 
             settings = self.settings
-            api = ExecutionsApi(settings.api_version, settings.api_endpoint)
+            api = ExecutionsApi(settings.api_version, self._identity().endpoint)
             self._client = WorkflowsClient(
                 api, self._open_session(), timeout=settings.timeout, retry=self._retry(settings)
             )
@@ -98,9 +99,13 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         from airflow_provider_workflows.auth.sessions import make_session
 
         if self._session is None:
-            self._resolved = self._load_credentials()
-            self._session = make_session(self._resolved.credentials, timeout=self.settings.timeout)
+            self._session = make_session(self._identity().credentials, timeout=self.settings.timeout)
         return self._session
+
+    def _identity(self) -> Resolved:
+        if self._resolved is None:
+            self._resolved = self._load_credentials()
+        return self._resolved
 
     def _load_credentials(self) -> Resolved:
         """Load the credentials; a metadata server that is late, as at the start of a pod, is waited for."""
@@ -124,8 +129,7 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         """
         project = None
         if not (project_id or self.settings.project):
-            self._open_session()
-            project = self._resolved.project if self._resolved else None
+            project = self._identity().project
         return workflow_name(workflow_id, location, project_id, self.settings, project)
 
     def execution(
@@ -147,7 +151,7 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         """
         Create an execution of the latest revision of a workflow, with exactly one POST.
 
-        Repeated only where the first surely had no effect: 429, and a connection that was never made.
+        Repeated only where the first surely had no effect: 429, and where nothing was sent.
 
         :param argument: any JSON value, sent as JSON; ``None`` sends none.
         :param labels: labels of the execution (v1 only).
@@ -157,8 +161,12 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         :raises AmbiguousCreate: where the answer got lost: an execution may exist.
         :raises WorkflowsApiError: where the service refuses.
         """
-        workflow = self.workflow(workflow_id, location, project_id)
-        return self.client.create(workflow, create_body(argument, labels, execution))
+        return self.create(self.workflow(workflow_id, location, project_id), create_body(argument, labels, execution))
+
+    def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
+        """Create an execution of a body that is made already; see :meth:`create_execution`."""
+        client = self.client
+        return client.retry.sync(made_nothing)(client.create, workflow, body)
 
     def get_execution(
         self,
@@ -276,10 +284,8 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         """
         from airflow_provider_workflows.api.requests import SessionHttp, build_resource
 
-        settings = self.settings
-        return build_resource(
-            settings.api_version, settings.api_endpoint, SessionHttp(self._open_session(), settings.timeout)
-        )
+        settings, http = self.settings, SessionHttp(self._open_session(), self.settings.timeout)
+        return build_resource(settings.api_version, self._identity().endpoint, http)
 
     def test_connection(self) -> tuple[bool, str]:
         """

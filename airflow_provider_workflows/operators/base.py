@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_workflows.compat import BaseOperator
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
@@ -83,6 +83,17 @@ class WorkflowsBaseOperator(BaseOperator):
     def announce(self, context: Context, name: ExecutionName) -> None:
         """Store the execution's id, name and links as XComs, so that they outlive whatever happens next."""
         push(context, execution_xcoms(name))
+
+    def returned(self, execution: Execution) -> Execution:
+        """
+        Return what the task returns for an execution: the resource as it is.
+
+        With ``multiple_outputs`` Airflow stores each field as an XCom, and ``result`` over the decoded one of that
+        name, so there the field is decoded, too.
+        """
+        if not getattr(self, "multiple_outputs", False) or "result" not in execution:
+            return execution
+        return cast("Execution", {**execution, **result_xcoms(execution)})
 
     def push_result(self, context: Context, execution: Execution) -> None:
         """Store the decoded result of an execution that succeeded."""

@@ -36,7 +36,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
 
     Returns the Execution resource. The XComs ``execution_id`` and ``execution_name`` exist as soon as the execution
     does, and ``result`` (decoded JSON) when it SUCCEEDED under ``wait_for_completion``. All of it is the same
-    whether the waiting happens in the worker or in the triggerer.
+    whether the waiting happens in the worker or in the triggerer. With ``multiple_outputs=True`` Airflow makes XComs of
+    the returned fields, too; ``result`` is the decoded one there as well.
 
     :param argument: any JSON value, sent as JSON: dict, list, str, number, bool. ``None`` sends no argument. A
         string is sent as a JSON *string*; JSON text goes into ``execution={"argument": …}``. (templated)
@@ -110,7 +111,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         if not created.attached:
             self.log.info("Created %s.", name)
         if not self.wait_for_completion:
-            return created.execution
+            return self.returned(created.execution)
         since = created.waiting_since
         limit = self.execution_timeout.total_seconds() if self.execution_timeout else None
         deadlines = Deadlines(
@@ -140,7 +141,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         client.api.check_body(body)
         if not self.durable:
             began = client.clock.time()
-            return Created(client.create(workflow, body), began, attached=False)
+            return Created(self.hook.create(workflow, body), began, attached=False)
         if client.api.version == "v1":
             check_room_for_labels(body.get("labels", {}))
         self._store = context.get("task_state_store")
@@ -175,18 +176,19 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         One call in a bounded time; an execution that is already over is no error. Where another try has taken over,
         the execution is that one's: it goes on with it, or after a clear cancels it.
         """
-        from airflow_provider_workflows.api.cancelling import cancel_bounded
         from airflow_provider_workflows.operators.taken_over import was_taken_over
 
         if not self.cancel_on_kill:
             return
         if was_taken_over(self._store):
             self.log.info("Another try of this task has taken over: leaving its execution alone.")
+            if self._name is None and self._creating is not None:
+                self._creating.leaving(self.hook.client).give_way()
             return
         if self._name is not None:
-            cancel_bounded(self.hook.client, self._name, self.log)
+            self.cancel(self._name)
         elif self._creating is not None:
-            self._creating.cancel_attempts()
+            self._creating.leaving(self.hook.client).cancel()
 
 
 class WorkflowsCancelExecutionOperator(WorkflowsBaseOperator):

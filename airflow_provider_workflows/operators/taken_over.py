@@ -7,8 +7,7 @@ import threading
 from typing import Any
 
 from airflow_provider_workflows.api.cancelling import TAKEN_OVER_BOUND
-
-_ABSENT = "workflow_execution_probe"
+from airflow_provider_workflows.durable.record import check_not_taken_over
 
 
 def was_taken_over(store: Any) -> bool:
@@ -27,17 +26,11 @@ def was_taken_over(store: Any) -> bool:
 
     def probe() -> None:
         try:
-            store.delete(_ABSENT)  # the one write that changes nothing
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is looked at below
+            check_not_taken_over(store)
+        except Exception as exc:  # noqa: BLE001 - Airflow's own
             refusals.append(exc)
 
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(TAKEN_OVER_BOUND)
-    return any(_status_of(refusal) == 404 for refusal in refusals)
-
-
-def _status_of(refusal: Exception) -> Any:
-    """Return the HTTP status that Airflow's API server refused with."""
-    detail = getattr(getattr(refusal, "error", None), "detail", None)
-    return detail.get("status_code") if isinstance(detail, dict) else None
+    return bool(refusals)

@@ -230,10 +230,21 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         if self.cancel_on_timeout:
-            from airflow_provider_workflows.api.cancelling import cancel_bounded
-
-            cancel_bounded(self.hook.client, name, self.log)
+            self.cancel(name)
         raise self.late_error(timed_out(name, execution.get("state")))
+
+    def cancel(self, name: ExecutionName) -> None:
+        """Cancel an execution in a bounded time; what keeps it from being cancelled is only logged."""
+        from airflow_provider_workflows.api.cancelling import Cancelling, cancel_bounded
+
+        try:
+            client = self.hook.client
+        except WorkflowsError as exc:  # of a process that has not talked to the service yet
+            cancelling = Cancelling(name, self.hook.clock, self.log)
+            cancelling.failed(exc)
+            cancelling.report()
+        else:
+            cancel_bounded(client, name, self.log)
 
     def late_error(self, error: ExecutionTimeout) -> Exception:
         """Return what to raise for an execution that did not end in time."""
@@ -257,7 +268,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         self.log.info("%s ended in state %s." if is_ended(state) else "%s is in state %s.", name, state)
         if self.verdict(execution) is Verdict.SUCCESS or self._was_passed(seen):
             self.push_result(context, execution)
-            return execution
+            return self.returned(execution)
         error = execution_error(execution, name)
         if isinstance(error, ExecutionCancelled):
             raise AirflowFailException(str(error)) from error

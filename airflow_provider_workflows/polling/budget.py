@@ -233,16 +233,14 @@ class Budget:
         self._paused_until = max(self._paused_until, self._clock.monotonic() + pause)
 
 
-_BUDGETS: PerLoop[tuple[str, str, str | None], Budget] = PerLoop()
+_BUDGETS: PerLoop[tuple[str, str, str], Budget] = PerLoop()
 
 
-def shared_budget(
-    project: str, location: str, endpoint: str | None, limits: Limits, clock: Clock = SYSTEM_CLOCK
-) -> Budget:
+def shared_budget(project: str, location: str, endpoint: str, limits: Limits, clock: Clock = SYSTEM_CLOCK) -> Budget:
     """
     Return the budget that all pollers of this event loop share for a project and location.
 
-    :param endpoint: the base URL where it is not Google's.
+    :param endpoint: the base URL of the API.
     :param limits: taken from whoever comes first.
     """
     budgets = _BUDGETS.current()

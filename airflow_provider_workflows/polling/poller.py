@@ -36,6 +36,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_workflows.api.looking import check_interval
+from airflow_provider_workflows.api.outage import Outage
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution
@@ -48,7 +49,7 @@ from airflow_provider_workflows.polling.gets import GETS_AT_A_TIME, Gets
 from airflow_provider_workflows.polling.lists import Lists
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import create_detached_task
-from airflow_provider_workflows.polling.rests import Outage, Rest
+from airflow_provider_workflows.polling.rests import Rest
 from airflow_provider_workflows.polling.source import ClientSource, IsLasting, OpenClient, OpenedClient
 from airflow_provider_workflows.polling.waiter import Waiter
 from airflow_provider_workflows.polling.watch import Watch

@@ -19,35 +19,6 @@ LIST_FAILURES = 3
 LIST_REST = 60.0
 
 
-#: An outage is worth another word after so many seconds, and then each time it has lasted twice as long.
-SAY_AGAIN = 60.0
-
-
-class Outage:
-    """Tell when failures in a row are worth a word: at the first, after a minute, after two, four and so on."""
-
-    __slots__ = ("_say_at", "_since")
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._say_at = 0.0
-
-    def failed(self, now: float) -> float | None:
-        """Take note of a failure; return for how many seconds it has been so where that is worth a word."""
-        if self._since is None:
-            self._since, self._say_at = now, now + SAY_AGAIN
-            return 0.0
-        if now < self._say_at:
-            return None
-        lasted = now - self._since
-        self._say_at = now + lasted
-        return lasted
-
-    def is_over(self) -> None:
-        """Begin anew: the next failure is a first one."""
-        self._since = None
-
-
 class Rest:
     """
     Rest longer after each failure in a row, or for as long as the service asks, up to five minutes.

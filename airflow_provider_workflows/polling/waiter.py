@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from airflow_provider_workflows.api.looking import StateLog
+from airflow_provider_workflows.api.outage import warn_of_outage
 from airflow_provider_workflows.core.clock import Clock, Timer
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import Verdict, classify, is_ended
@@ -108,14 +109,8 @@ class Waiter:
 
     def warn(self, error: Exception, pause: float, lasted: float) -> None:
         """Log that a look failed and will be repeated, and for how many seconds none has gone well."""
-        if self.future.done():
-            return
-        if lasted:
-            text = "Nobody could look at %s for %s; asking again in %.0f s: %s"
-            self._context.run(self._log.warning, text, self._name, _span(lasted), pause, error)
-        else:
-            text = "A look at %s failed and will be repeated in %.0f s: %s"
-            self._context.run(self._log.warning, text, self._name, pause, error)
+        if not self.future.done():
+            self._context.run(warn_of_outage, self._log, self._name, error, pause, lasted)
 
     def fail(self, error: Exception) -> None:
         """End the wait with an error of its own: a shared one would collect the tracebacks of all who raise it."""
@@ -138,14 +133,6 @@ class Waiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _span(seconds: float) -> str:
-    """Say a span of time in the unit that people would take."""
-    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def _copied(error: Exception) -> Exception:

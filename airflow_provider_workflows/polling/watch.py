@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_workflows.api.outage import Outage
 from airflow_provider_workflows.core.execution import current_steps
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.polling.plan import NOT_LISTED, is_nearly_due, next_due, search_again
-from airflow_provider_workflows.polling.rests import Outage
 from airflow_provider_workflows.polling.waiter import Waiter
 
 

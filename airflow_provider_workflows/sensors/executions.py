@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.looking import StateLog, check_interval, is_passing
+from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -74,6 +75,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self.start_from_trigger = start_from_trigger
         self._states: StateLog | None = None
         self._began = 0.0
+        self._outage = Outage()
         if start_from_trigger:
             from airflow_provider_workflows.sensors.start import start_trigger_args
 
@@ -134,9 +136,11 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
             waited = float("inf") if self.reschedule else self.hook.clock.monotonic() - self._began
             if not is_passing(exc, waited):
                 raise
-            self.log.warning("A look at %s failed and will be repeated: %s", name, exc)
+            if (lasted := self._outage.failed(self.hook.clock.monotonic())) is not None:
+                warn_of_outage(self.log, name, exc, self.check_interval(), lasted)
             return PokeReturnValue(is_done=False)
         self._states.saw(execution.get("state"))
+        self._outage.is_over()
         whole = None if self.verdict(execution) is Verdict.WAITING else self._look(name)
         if whole is None:
             return PokeReturnValue(is_done=False)

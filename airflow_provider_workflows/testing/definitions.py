@@ -19,7 +19,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_workflows.testing.validation import check_labels
+from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.testing.workflows import (
     Callback,
     Step,
@@ -65,10 +65,7 @@ def labels_of(definition: Mapping[str, Any]) -> dict[str, str]:
 
     :raises ValueError: they are no labels.
     """
-    labels = definition.get("labels", {})
-    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        raise ValueError(f"labels must be an object of texts, got {labels!r}")
-    return check_labels(labels)
+    return check_labels(definition.get("labels", {}))
 
 
 def _step(step: Any) -> Step | Callback:
@@ -115,6 +112,7 @@ def read_folder(folder: Path) -> dict[str, Mapping[str, Any]]:
         try:
             definition = json.loads(path.read_text(encoding="utf-8"))
             function_of(definition)
+            labels_of(definition)
         except (ValueError, RecursionError, OSError) as error:
             raise ValueError(f"{path}: {error}") from None
         found[path.stem] = definition

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_workflows.testing.errors import ApiError, invalid
+from airflow_provider_workflows.core.labels import check_labels as check_documented
+from airflow_provider_workflows.testing.errors import invalid
 from airflow_provider_workflows.testing.workflows import dump_json
 
 DEFAULT_PAGE = 100
@@ -67,23 +67,10 @@ def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
     :raises ApiError: 400, naming the key.
     """
-    if len(labels) > 64:
-        raise _bad_label("there are more than 64 labels")
-    for key, value in labels.items():
-        if not key or unicodedata.category(key[0]) not in {"Ll", "Lo"}:
-            raise _bad_label(f"the key {key!r} does not start with a lowercase letter")
-        for text in (key, value):
-            if len(text) > 63 or not all(_label_character(character) for character in text):
-                raise _bad_label(f"{text!r} is longer than 63 characters or has other than a-z, 0-9, _ and -")
-    return dict(labels)
-
-
-def _label_character(character: str) -> bool:
-    return character in "_-" or unicodedata.category(character) in {"Ll", "Lo", "Nd", "Nl", "No"}
-
-
-def _bad_label(text: str) -> ApiError:
-    return invalid(f"Invalid labels: {text}", "execution.labels")
+    try:
+        return check_documented(labels, "execution.labels")
+    except ValueError as error:
+        raise invalid(f"Invalid labels: {error}", "execution.labels") from None
 
 
 def page_size(wanted: int, default: int, largest: int, limit: int | None) -> int:

@@ -39,14 +39,6 @@ def shared_emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-def _home_environment(home: Path) -> dict[str, str]:
-    return {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLE_DAGS),
-    }
-
-
 @pytest.fixture(scope="session")
 def cluster_emulator() -> Iterator[Emulator]:
     """Serve the emulator that the cluster's connection names; its executions end when a test moves its clock."""
@@ -66,6 +58,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator
         # A triggerer that is not heard of for so many seconds is dead, and the next one takes over.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        # Airflow 3.0 gives a running task that was cleared its next try when it has not been heard of for so long.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     }
     # Three of the tasks to kill keep a worker each.
     with AirflowCluster(home, dags, env=environment, parallelism=7) as running:
@@ -79,18 +73,21 @@ def airflow_command(
     """
     Give a function that runs an ``airflow`` command in a fresh home, with the connection set to the emulator.
 
-    It takes the command's arguments and returns the completed process with its output as text. Every call has a
-    database of its own, a copy of the session's migrated one, so calls may run at the same time.
+    It takes the command's arguments, and the folder of the DAGs as a keyword, and returns the completed process with
+    its output as text. Every call has a database of its own, a copy of the session's migrated one, so calls may run
+    at the same time.
     """
     homes = tmp_path_factory.mktemp("homes")
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, dags: Path = EXAMPLE_DAGS) -> subprocess.CompletedProcess[str]:
         # Unlike pytest's own factory this may be called by several threads.
         home = Path(tempfile.mkdtemp(dir=homes))
         shutil.copy(airflow_db / "airflow.db", home)
         environment = {
             **os.environ,
-            **_home_environment(home),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             **connection_environment(shared_emulator.endpoint),
         }
         return subprocess.run(

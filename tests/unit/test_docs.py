@@ -229,7 +229,10 @@ def test_named_tests_and_files_exist(page: Path) -> None:
         assert (ROOT / path).is_file(), path
 
 
-@pytest.mark.parametrize("module", ["test_durable", "test_kill", "test_deadlines"])
+@pytest.mark.parametrize(
+    "module",
+    ["test_durable", "test_kill", "test_deadlines", "test_taken_over_while_creating", "test_kill_while_creating"],
+)
 def test_every_case_is_documented(module: str) -> None:
     """What is tested about durability, kills and deadlines has a row or a sentence of its own."""
     (path,) = (path for path in all_tests() if path.endswith(f"/{module}.py"))

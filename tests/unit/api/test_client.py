@@ -29,7 +29,6 @@ from airflow_provider_workflows.exceptions import (
     PermissionDenied,
     QuotaExceeded,
     WorkflowsApiError,
-    WorkflowsError,
 )
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
@@ -129,16 +128,28 @@ def test_create_that_surely_did_nothing_is_repeated(
     assert clock.slept == [30.0]
 
 
+@pytest.mark.usefixtures("versioned_connection")
+def test_the_client_makes_one_attempt_to_create(
+    unpack: Callable[[], tuple[int, int]], hook: WorkflowExecutionsHook, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """The client itself never repeats a create, not even after an answer that says that it had no effect."""
+    emulator.fail("create", "rate_limited")
+    with pytest.raises(QuotaExceeded):
+        hook.client.create(hook.workflow("echo"), {})
+    assert unpack() == (1, 0)
+    assert clock.slept == []
+
+
 @pytest.mark.usefixtures("connection")
 def test_create_that_is_refused_with_401_is_reported(
     caller: Caller, unpack: Callable[[], tuple[int, int]], emulator: Emulator
 ) -> None:
     """Anonymous credentials have no other token, so a 401 is final; the error says what it was about."""
     emulator.fail("create", "unauthenticated", times=None)
-    with pytest.raises(WorkflowsError, match=r"401.*credentials"):
+    with pytest.raises(WorkflowsApiError, match=r"401.*credentials.*is_anonymous") as caught:
         caller.create()
-    assert unpack()[1] == 0
-    assert unpack()[0] <= 3  # google-auth's own repeats after a 401, which did nothing
+    assert (caught.value.status_code, caught.value.retryable) == (401, False)
+    assert unpack() == (1, 0)
 
 
 @contextmanager

@@ -63,6 +63,8 @@ def error_of(call: Callable[[], Any]) -> WorkflowsError:
         ({"status": 403, "reason": "USER_PROJECT_DENIED"}, PermissionDenied, ["quota_project_id"]),
         ({"kind": "rate_limited"}, QuotaExceeded, ["quota"]),
         ({"status": 400}, WorkflowsApiError, ["400"]),
+        ({"kind": "unauthenticated"}, WorkflowsApiError, ["401", "is_anonymous"]),
+        ({"status": 401, "body": "<html>"}, WorkflowsApiError, ["401", "something that is not the API"]),
         ({"kind": "html"}, WorkflowsApiError, ["502", "text/html"]),
         ({"kind": "not_json"}, WorkflowsApiError, ["200", "not the expected JSON"]),
         ({"status": 200, "body": "[]"}, WorkflowsApiError, ["not the expected JSON"]),

@@ -4,22 +4,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.errors import api_error, read_error
 from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.api.transport import Answer
-from airflow_provider_workflows.core.execution import classify, current_steps, is_known, started_at
+from airflow_provider_workflows.auth.fields import FIELDS, ConnectionField
+from airflow_provider_workflows.auth.settings import settings_from_extra
+from airflow_provider_workflows.core.execution import (
+    Execution,
+    classify,
+    current_steps,
+    is_known,
+    parse_time,
+    started_at,
+)
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.core.values import result_of
 from airflow_provider_workflows.durable.choice import choose
 from airflow_provider_workflows.durable.identity import TaskIdentity
-from airflow_provider_workflows.exceptions import ExecutionError, WorkflowsApiError
+from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionError, WorkflowsApiError
+from airflow_provider_workflows.polling.watch import Watch
 
 WORKFLOW = WorkflowName("test-project", "us-central1", "echo")
 API = ExecutionsApi("v1", "http://127.0.0.1:1")
@@ -93,6 +106,22 @@ def test_any_answer_is_an_execution_or_an_error_of_ours(operation: str, body: by
 
 
 @settings(max_examples=CASES, deadline=None)
+@given(
+    operation=st.sampled_from(sorted(CALLS)),
+    status=st.integers(-1, 199) | st.integers(300, 399) | st.integers(600, 99999),
+    body=BODIES | st.just(b'{"name": "projects/1/executions/e"}'),
+)
+def test_only_a_success_is_an_answer(operation: str, status: int, body: bytes) -> None:
+    """Whatever comes with a status that the API does not have is an error that may pass, and a create's is unclear."""
+    with pytest.raises(WorkflowsApiError) as caught:
+        CALLS[operation].decode(Answer(status, {}, body), 0.0)
+    if status < 400:
+        assert "something that is not the API answered" in str(caught.value)
+        assert caught.value.retryable
+        assert caught.value.unsent or isinstance(caught.value, AmbiguousCreate) is (operation == "create")
+
+
+@settings(max_examples=CASES, deadline=None)
 @given(page=PAGES | ANY_JSON)
 def test_any_page_is_executions_or_an_error_of_ours(page: Any) -> None:
     """A page has only executions that everything can read, and a next page only where it says one."""
@@ -106,6 +135,133 @@ def test_any_page_is_executions_or_an_error_of_ours(page: Any) -> None:
     assert (API.list_next(CALLS["list"], decoded) is None) == (not decoded.get("nextPageToken"))
 
 
+def nested(depth: int) -> Any:
+    """Return a list in a list in a list."""
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+ODD: list[Any] = [None, True, -1, 1e308, float("inf"), float("nan"), 10**400, {}, [[]], [None], {"": None}]
+ODD += ["", "\x00", "\x1b[31m", "a\u2028b", "\ud800", "9" * 4000, nested(50), nested(900)]
+SHAPES: list[Callable[[Any], Any]] = [
+    lambda odd: odd,
+    lambda odd: [odd],
+    lambda odd: {"currentSteps": odd, "payload": odd, "context": odd, "stackTrace": odd, "type": odd, "details": odd},
+    lambda odd: {
+        "currentSteps": [odd, {"step": odd, "routine": odd}],
+        "stackTrace": {"elements": [odd, {"step": odd, "position": odd}, {"step": "s", "position": {"line": odd}}]},
+    },
+    lambda odd: {"payload": json.dumps(odd)},
+    lambda odd: {"payload": json.dumps({"message": odd, "tags": odd})},
+]
+
+
+@pytest.mark.parametrize("field", [*Execution.__annotations__, "executions", "nextPageToken"])
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_odd_values_in_each_field(odd: Any, field: str) -> None:
+    """A field of a wrong type, or one that would spoil a log, is read by everybody, or an error of ours."""
+    for shape in SHAPES:
+        execution = {"name": "a/e", "state": "FAILED", field: shape(odd)}
+        page = {"executions": [execution], "nextPageToken": "next", field: shape(odd)}
+        for operation, call in CALLS.items():
+            body = json.dumps(page if operation == "list" else execution).encode()
+            try:
+                decoded = call.decode(Answer(200, {}, body), 0.0)
+            except WorkflowsApiError:
+                continue
+            for each in decoded["executions"] if operation == "list" else [decoded]:
+                read(each)
+
+
+@pytest.mark.parametrize("field", ["code", "status", "message", "details", "errors"])
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_odd_values_in_each_field_of_an_error(odd: Any, field: str) -> None:
+    """What the service says fits into one line of a log, whatever it says."""
+    for shape in (odd, [odd], [{"reason": odd, "metadata": odd, "@type": odd}]):
+        body = json.dumps({"error": {"code": 503, field: shape}}).encode()
+        text = str(api_error("get", "t", read_error(503, {}, body, 0.0)))
+        assert text.isprintable()
+        assert text.encode()
+
+
+DATES = [
+    *("Fri, 31 Dec 99999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "31 Dec 9999 23:59:59 -2359"),
+    *(
+        "1 Jan 2026 00:00:00 -0000",
+        "1 Jan 1 00:00:00 -0000",
+        "1 Jan 2026 00:00:00 +99999999999",
+        "31 Feb 2026 00:00:00",
+    ),
+    *(
+        "1 Jan 99999999999999999999 00:00:00 GMT",
+        "-1",
+        "-0",
+        "1e400",
+        "-1e400",
+        "nan",
+        "9" * 5000,
+        "0x10",
+        "5, 6",
+        "\x00",
+    ),
+]
+TIMES_OF_ALL_KINDS = [
+    *DATES,
+    *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00+99:99", "2026-01-01T24:00:00Z"),
+    *("2026-01-01T00:00:00.Z", "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z", "ZZZ", "2026-01-01T00:00:00+00:00:30"),
+]
+
+
+@pytest.mark.parametrize("date", DATES, ids=lambda date: date[:30])
+def test_any_retry_after_is_some_time_or_none(date: str) -> None:
+    """No date is too far away, and none is in the past."""
+    after = read_error(503, {"Retry-After": date}, b"", 0.0).retry_after
+    assert after is None or 0 <= after < float("inf")
+
+
+@pytest.mark.parametrize("started", TIMES_OF_ALL_KINDS, ids=lambda date: date[:30])
+def test_any_time_can_be_compared(started: str) -> None:
+    """Executions with whatever times are chosen among."""
+    for created in TIMES_OF_ALL_KINDS:
+        labels = {"airflow-key": "k", "airflow-generation": "0"}
+        times = ({"startTime": started}, {"createTime": created}, {"startTime": created, "createTime": started})
+        found: Any = [{"name": "a/e", "state": "SUCCEEDED", "labels": labels, **each} for each in times]
+        for not_before in (0.0, -1e18):
+            choose(found, "k", 0, not_before=not_before, cancel_stale=False)
+
+
+@pytest.mark.parametrize("spec", FIELDS, ids=lambda spec: spec.name)
+def test_odd_values_in_each_field_of_a_connection(spec: ConnectionField) -> None:
+    """A connection's field holds what it can hold, or the error is a ValueError."""
+    texts: list[Any] = ["[" * 100_000, '{"a":' * 100_000, nested(100_000)]
+    for odd in [*ODD, *texts, *([each] for each in ODD), *({"a": each} for each in ODD)]:
+        with suppress(ValueError):
+            settings_from_extra({spec.name: odd})
+
+
+@pytest.mark.parametrize("odd", [*ODD, nested(100_000), object(), b"x", "[" * 100_000], ids=lambda odd: repr(type(odd)))
+def test_odd_values_in_each_argument(odd: Any) -> None:
+    """What a task gives is taken, or the error is a ValueError."""
+    calls: list[Callable[[], Any]] = [
+        lambda: create_body(odd),
+        lambda: create_body(None, odd),
+        lambda: create_body(None, None, {"argument": odd}),
+        lambda: API.create(WORKFLOW, {"callLogLevel": odd}),
+        lambda: API.create(WORKFLOW, {"labels": {"a": odd}}),
+        lambda: API.create(WORKFLOW, {"labels": odd}),
+        lambda: WorkflowName(odd, "l", "w"),
+        lambda: WORKFLOW.execution(odd),
+        lambda: parse_time(odd, "start_date_filter"),
+        lambda: API.list(WORKFLOW, page_size=odd),
+        lambda: API.list(WORKFLOW, view=odd),
+    ]
+    for call in calls:
+        with suppress(ValueError):
+            call()
+
+
 def read(execution: dict[str, Any]) -> None:
     """Read an execution as everybody does who waits for it."""
     state = execution.get("state")
@@ -116,7 +272,9 @@ def read(execution: dict[str, Any]) -> None:
     result_of(execution)
     error = execution_error(execution, WORKFLOW.execution("e"))
     assert isinstance(error, ExecutionError)
-    assert "\n" not in str(error).partition(": ")[0]
+    assert str(error).isprintable()
+    assert str(error).encode()
+    Watch(WORKFLOW.execution("e"), 10.0, now=0.0, due=0.0).saw(execution, 1.0, 0.5)
 
 
 @pytest.mark.parametrize("operation", sorted(CALLS))

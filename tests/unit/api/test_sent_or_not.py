@@ -16,6 +16,7 @@ from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsErro
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock
+from tests.network_servers import run_servers
 from tests.tunnel import Station, connect_proxy, make_authority, tls_front
 
 Connect = Callable[..., None]
@@ -165,3 +166,25 @@ def test_a_redirect_to_an_address_that_is_none(location: str, create: Create, em
     emulator.fail("create", status=302, headers={"Location": location}, times=None)
     with pytest.raises(WorkflowsError):
         create()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"name": "projects/p/executions/e", "state": "ACTIVE"}'])
+@pytest.mark.parametrize("status", ["000", "099", "102", "199", "200", "204", "299", "300", "304", "399"])
+def test_what_the_api_does_not_answer(status: str, body: bytes, create: Create, connect: Connect) -> None:
+    """An Execution comes with a success; another status, or another body, is somebody's who may have passed it on."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} Odd\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    with run_servers() as servers:
+        connect(api_endpoint=f"http://127.0.0.1:{servers.start(serve)}", timeout=2)
+        if status in ("200", "299") and body.startswith(b"{"):
+            assert create()["state"] == "ACTIVE"
+            return
+        with pytest.raises(AmbiguousCreate) as caught:
+            create()
+    if caught.value.status_code:
+        assert caught.value.status_code == int(status)
+        assert "something that is not the API answered" in str(caught.value)

@@ -7,16 +7,21 @@ import asyncio
 import base64
 import json
 import logging
+import random
 import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from airflow_provider_workflows.auth.fields import FIELDS
-from airflow_provider_workflows.auth.settings import settings_from_extra
+from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
+from airflow_provider_workflows.core import quoting
+from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.operators.executions import (
     WorkflowsCreateExecutionOperator,
@@ -25,6 +30,7 @@ from airflow_provider_workflows.operators.executions import (
 )
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from tests.harness import AdvancingClock, make_trigger, only_event
+from tests.token_server import TokenServer
 
 Connect = Callable[..., None]
 
@@ -47,6 +53,17 @@ SHAPES = {
     "api key": "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
     "digest": "0123456789abcdef0123456789abcdef01234567",
     "address with a login": "https://user:pa55word@example.org",
+    "key, url-encoded": quote(KEY, safe=""),
+    "pem, url-encoded": quote(PEM, safe=""),
+    "key, in a list": json.dumps([KEY]),
+    "key, as a dict's key": json.dumps({KEY: 1}),
+    "p12": base64.b64encode(random.Random(5).randbytes(900)).decode(),
+    "base64 with slashes": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "refresh token": "1//0gdXN-Ks9dp4FLfrYb9JF8eF-ItKL_8pcqMKRLd7",
+    "old refresh token": "1/fFAGRNJru1FTz70BzhT3Zg",
+    "authorization code": "4/0AeaYSHiDIkidQ2iZ-gppCorL4txx0uiB",
+    "short token": "ya29.Gl1ab-_cdefgh",
+    "query": "https://example.org?access_token=abcdefghijklmnop",
 }
 
 
@@ -57,7 +74,7 @@ def pieces(secret: str) -> Iterator[str]:
 
 def assert_nothing_of(secret: str, text: str, shown: str = "") -> None:
     """Check that a text has no piece of a secret, but what it says by itself."""
-    harmless = "service_account private_key client_email authorized_user https://example.org" + shown
+    harmless = "service_account private_key client_email authorized_user https://example.org?access_token" + shown
     assert [piece for piece in pieces(secret) if piece in text and piece not in harmless] == []
 
 
@@ -66,7 +83,20 @@ def told(call: Callable[[], Any]) -> str:
     try:
         return repr(call())
     except Exception as exc:  # noqa: BLE001 - whatever it is, its text is what counts here
-        return "".join(traceback.format_exception(exc)) + repr(exc)
+        return "".join(traceback.format_exception(exc)) + "".join(map(shown, chain(exc)))
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that hangs on it, also what a printed traceback leaves out."""
+    if error is not None:
+        yield error
+        yield from chain(error.__cause__)
+        yield from chain(error.__context__)
+
+
+def shown(error: BaseException) -> str:
+    """Return an error's text and attributes."""
+    return f"{error!r} {vars(error)}"
 
 
 @pytest.fixture
@@ -74,6 +104,65 @@ def everything(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Give a function that returns all that was logged."""
     caplog.set_level(logging.INFO)  # google-auth's own DEBUG lines name the file it looks for
     return lambda: "\n".join(f"{record.getMessage()} {record.exc_text or ''}" for record in caplog.records)
+
+
+USED_WITH_A_TOKEN = ["quota_project_id", "scope", "impersonation_chain", "project", "location"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("field", USED_WITH_A_TOKEN)
+def test_in_a_field_beside_a_key_that_works(
+    field: str,
+    shape: str,
+    connect: Connect,
+    everything: Callable[[], str],
+    clock: AdvancingClock,
+    token_server: TokenServer,
+    private_key: str,
+) -> None:
+    """A field that is only used once there are credentials shows it as little, in whichever error it ends."""
+    secret = SHAPES[shape]
+    if re.fullmatch("[A-Za-z0-9_-]{1,128}", secret):
+        pytest.skip("that is an id, as far as anybody can tell")
+    connect(is_anonymous=None, num_retries=0, keyfile_dict=token_server.key(private_key), **{field: [secret]})
+    texts = [told(lambda: WorkflowExecutionsHook(clock=clock).create_execution("echo"))]
+    connect(is_anonymous=None, num_retries=0, keyfile_dict=token_server.key(private_key), **{field: secret})
+    texts.append(told(lambda: WorkflowExecutionsHook(clock=clock).create_execution("echo")))
+    texts.append(told(lambda: asyncio.run(WorkflowExecutionsAsyncHook(clock=clock).create_execution("echo"))))
+    texts.append(told(lambda: WorkflowExecutionsHook(clock=clock).test_connection()))
+    texts.append(told(lambda: WorkflowExecutionsHook(clock=clock).settings))
+    for text in (*texts, everything()):
+        assert_nothing_of(secret, text)
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+BEGINNINGS = ["ya29.", "1//0", "AIzaSy", "GOCSPX-", "4/0A", "eyJ", "MIIE", "ghp_", ""]
+
+
+WRAPS: list[Callable[[str], Any]] = [
+    str,
+    lambda secret: quote(secret, safe=""),
+    lambda secret: f'"{secret}"',
+    lambda secret: f"/run/{secret}",
+    lambda secret: f"{secret[:24]}\\n{secret[24:]}",
+    lambda secret: [secret],
+    lambda secret: (secret, 1),
+    lambda secret: {secret: 1},
+    lambda secret: [{"a": secret}],
+    str.encode,
+]
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_random_tokens(beginning: str) -> None:
+    """No token is quoted, however it is wrapped; nor is one that the service quotes."""
+    for seed in range(50):
+        secret = beginning + "".join(random.Random(seed).choices(f"{LETTERS}+/", k=48))
+        for wrap in WRAPS:
+            assert_nothing_of(secret, quoted(wrap(secret)))
+        assert_nothing_of(secret, quoting.told(f"Invalid value at 'filter': \"{secret}\""))
+        assert_nothing_of(secret, repr(ConnectionSettings(key_path=f"/run/{secret}", location=secret)))
+        assert_nothing_of(secret, repr(ConnectionArguments(secret, (secret,), secret, secret)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

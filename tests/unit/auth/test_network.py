@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both hooks make the same of a machine's proxies and certificates, whatever the environment says."""
+"""Worker and triggerer make the same of a machine's proxies and certificates, whatever the environment says."""
 
 from __future__ import annotations
 
@@ -22,21 +22,27 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_both_hooks_see_the_same_network(line: Line, network: Network) -> None:
-    """A create goes the same way, or is refused with the same words, from a worker and from a triggerer."""
-    hook, async_hook = network.run(line)
-    assert hook == async_hook
+def test_worker_and_triggerer_see_the_same_network(line: Line, network: Network) -> None:
+    """A create goes the same way, or is refused with the same words, from a task and both hooks, as does a wait."""
+    outcomes = network.run(line)
+    hook, wait = outcomes["hook"], outcomes["deferred wait"]
+    assert outcomes["async hook"] == hook
+    assert outcomes["operator"]._replace(arrived=hook.arrived) == hook
     expected = network.fill(line.expected)
     if hook.error is None:
-        assert hook.text == expected
-        assert hook.arrived == 1
+        assert {outcome.text for outcome in outcomes.values()} == {expected}
+        assert all(outcome.arrived for outcome in outcomes.values())
         return
-    assert hook.arrived == 0
-    assert expected in hook.text
-    assert "s3cr3t" not in str(hook.error)
+    assert all(expected in outcome.text for outcome in outcomes.values())
+    assert not any(outcome.arrived for outcome in outcomes.values())
+    assert "s3cr3t" not in str(outcomes)
     assert hook.error["type"] == "WorkflowsApiError"
     assert hook.error["unsent"]
-    assert hook.error["retryable"] is not expected.endswith("Nothing was sent.")
+    lasting = expected.endswith("Nothing was sent.")
+    assert hook.error["retryable"] is not lasting
+    assert wait.error
+    assert wait.error["type"] == ("error" if lasting else "timeout")
+    assert ("Nobody could look at" in wait.text) is not lasting
 
 
 def test_the_first_variable_wins() -> None:

@@ -68,6 +68,13 @@ def test_every_field_of_the_table_reaches_the_settings() -> None:
         assert getattr(settings, spec.attribute or spec.name) == expected
 
 
+@pytest.mark.parametrize("given", ["y", "on", "true", "True", " Yes ", "1", 1, True])
+@pytest.mark.parametrize("name", ["is_anonymous", "extra__google_cloud_platform__is_anonymous"])
+def test_a_ticked_box_is_true(name: str, given: Any) -> None:
+    """Whatever a form or an API makes of a tick."""
+    assert settings_from_extra({name: given}).is_anonymous
+
+
 def test_a_form_that_was_saved_untouched_changes_nothing() -> None:
     """The defaults that the form stores are the defaults of a connection without fields."""
     saved = {spec.name: spec.default for spec in FIELDS}
@@ -165,6 +172,8 @@ def test_two_identities_are_refused(first: str, second: str) -> None:
         {"keyfile_dict": {**KEY, "private_key": "***"}},
         {"keyfile_dict": json.dumps({**KEY, "private_key": "***"})},
         {"project": "***"},
+        {"impersonation_chain": "***"},
+        {"credential_config_file": {"credential_source": {"headers": [{"Authorization": "***"}]}}},
     ],
 )
 def test_masked_secret_is_explained(extra: dict[str, Any]) -> None:

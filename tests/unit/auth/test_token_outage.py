@@ -24,7 +24,7 @@ from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from tests.harness import AdvancingClock, make_trigger, only_event
-from tests.token_server import OUTAGES, TOKEN, TokenServer
+from tests.token_server import OUTAGES, TOKEN, TokenServer, be_the_metadata_server
 
 Connect = Callable[..., None]
 TARGET = "target@test-project.iam.gserviceaccount.com"
@@ -34,19 +34,7 @@ KINDS = ["key", "impersonated", "metadata", "external"]
 @pytest.fixture(autouse=True)
 def machine(token_server: TokenServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Give this machine the token server as its metadata server, and no other credentials."""
-    host = token_server.url.removeprefix("http://")
-    monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", host)
-    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False, raising=False)
-    monkeypatch.setenv("GCE_METADATA_IP", host)
-    # Old versions of google-auth make URLs of it when they are imported.
-    if root := getattr(_metadata, "_METADATA_ROOT", None):
-        there = f"{token_server.url}/computeMetadata/v1/"
-        defaults = tuple(there if each == root else each for each in _metadata.get.__defaults__ or ())
-        monkeypatch.setattr(_metadata.get, "__defaults__", defaults)
-        monkeypatch.setattr(_metadata, "_METADATA_IP_ROOT", token_server.url)
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "NO_GCE_CHECK"):
-        monkeypatch.delenv(name, raising=False)
+    be_the_metadata_server(monkeypatch, token_server, tmp_path)
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pure core: names, times, JSON, labels and error texts, without any request."""
+"""The pure core: names, times, JSON and error texts, without any request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 
 from airflow_provider_workflows.core.execution import execution_id_of, parse_time, started_at
 from airflow_provider_workflows.core.failure import execution_error
-from airflow_provider_workflows.core.labels import MAX_LABEL_LENGTH, check_labels, label_text
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.core.values import check_json_text, decode_json, encode_json, result_of
 from airflow_provider_workflows.exceptions import (
@@ -177,45 +176,6 @@ def test_result_is_decoded(text: str | None, value: Any) -> None:
     assert result_of({} if text is None else {"result": text}) == value
 
 
-# -- labels -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("labels", [{}, {"a": ""}, {"größe": "äöü-1_"}, {"日本": "x"}, {"a" * 63: "b" * 63}])
-def test_labels_that_the_service_takes(labels: dict[str, str]) -> None:
-    """Lowercase and caseless letters of any language, digits, dashes and underscores are fine."""
-    assert check_labels(labels) == labels
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        {"A": "x"},
-        {"a": "X"},
-        {"a": "x y"},
-        {"a": "x" * 64},
-        {"a" * 64: "x"},
-        {"1a": "x"},
-        {"-a": "x"},
-        {"": "x"},
-        {1: "x"},
-        {"a": None},
-        [],
-    ],
-)
-def test_labels_that_it_does_not_take(labels: Any) -> None:
-    """Everything else is an error that says which label breaks which rule."""
-    with pytest.raises(ValueError, match=r"^labels.*(letter|string)"):
-        check_labels(labels)
-
-
-@pytest.mark.parametrize("text", ["Task.One", "scheduled__2026-01-01T00:00:00+00:00", "ÄÖ ü", "x" * 200, "", "İ"])
-def test_any_text_becomes_a_label(text: str) -> None:
-    """Names of DAGs, tasks and DAG runs become values that the service takes, still readable."""
-    made = label_text(text)
-    assert check_labels({"a": made}) == {"a": made}
-    assert len(made) <= MAX_LABEL_LENGTH
-
-
 # -- what went wrong --------------------------------------------------------------------------------------
 
 
@@ -274,6 +234,18 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
     ),
     ({"payload": '{"message":"m"}', "stackTrace": {"elements": [{"step": "s"}]}}, 'm (step "s")', None, ("s", None)),
     ({"stackTrace": {}}, "", None, (None, None)),
+    # What no service of Google's sends, and any workflow may raise.
+    ({"payload": '{"message":"m","tags":5}'}, "m (5)", None, (None, None)),
+    ({"payload": '{"message":"m","tags":"late"}'}, "m (late)", None, (None, None)),
+    ({"payload": '{"message":"m","tags":{"a":[1]}}'}, 'm ({"a": [1]})', None, (None, None)),
+    ({"payload": '{"message":"m","tags":["a",{"b":null},2]}'}, 'm (a, {"b": null}, 2)', None, (None, None)),
+    ({"payload": '{"message":["a",1]}'}, '["a", 1]', None, (None, None)),
+    ({"payload": '{"message":0,"tags":[]}'}, "0", None, (None, None)),
+    ({"payload": '{"message":false}'}, "false", None, (None, None)),
+    ({"payload": '{"tags":["Late"]}', "context": "c\nd"}, "c (Late)", None, (None, None)),
+    ({"payload": '{"tags":["Late"]}'}, "Late", None, (None, None)),
+    ({"payload": '{"message":"a\\nb\\u001b[31mc\\ud800"}'}, "a b [31mc ", None, (None, None)),
+    ({"payload": '{"message":null}', "context": "c"}, "c", None, (None, None)),
     ({"context": "ResourceLimitError", "payload": "broken {"}, "ResourceLimitError", "broken {", (None, None)),
 ]
 

@@ -85,6 +85,7 @@ def kill_while_waiting(run: TaskRun, clock: AdvancingClock) -> None:
     except Killed:
         return
     assert isinstance(outcome, TaskDeferred)
+    clock.forget()
 
 
 def kill_in_create(run: TaskRun, emulator: Emulator, clock: AdvancingClock) -> None:

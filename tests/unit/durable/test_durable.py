@@ -350,6 +350,15 @@ def test_labels_say_which_task_created(begin: Callable[..., TaskRun], emulator: 
     assert labels["airflow-run-id"] == "scheduled__2026-01-01t00-00-00-00-00"
 
 
+@pytest.mark.parametrize("name", ["ʰdagー", "\u2102dag", "日本" * 60, "\U0001d400" * 250])
+def test_names_of_any_letters_make_labels(begin: Callable[..., TaskRun], emulator: Emulator, name: str) -> None:
+    """A DAG whose name has letters that labels cannot have creates all the same."""
+    run = begin(Setting("v1", store=False))
+    run.dag_id = name
+    assert run.run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

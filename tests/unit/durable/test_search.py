@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from airflow_provider_workflows.exceptions import ExecutionTimeout
 from airflow_provider_workflows.testing import Emulator
-from tests.harness import AdvancingClock, TaskRun
+from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.unit.conftest import Connect
 from tests.unit.durable.conftest import Killed, Setting, ids, kill_while_waiting, states
+from tests.unit.durable.front import front, ignore_filter, queued_last
 
 #: Only labels tell.
 LABELS = Setting("v1", store=False)
@@ -111,3 +115,74 @@ def test_of_two_that_are_going_the_newest_is_attached_to(
     kill_while_waiting(run, clock)
     assert run.retry().run()["name"].endswith(ids(emulator)[1])
     assert states(emulator) == ["CANCELLED" if cancel_on_kill else "SUCCEEDED", "SUCCEEDED"]
+
+
+def test_what_is_queued_is_found_wherever_it_is_listed(
+    begin: Callable[..., TaskRun], connect: Connect, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """An execution that has not started yet is found, also where a list by start times has it last."""
+    emulator.settings.concurrency_limit = 1
+    emulator.settings.label_filter = "refuse"
+    emulator.start("sleep", {"seconds": LATER})
+    clock.manual.advance(LATER / 2)
+    run = begin(LABELS)
+    run.dag_run_start = clock.now()
+    with front(emulator.endpoint, answered=queued_last) as endpoint:
+        connect(api_endpoint=endpoint)
+        kill_while_waiting(run, clock)
+        assert run.retry().run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+
+
+def test_a_filter_that_is_not_heeded(
+    begin: Callable[..., TaskRun], connect: Connect, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A service that shows everything whatever the filter says is not read to its end."""
+    emulator.add_executions("sleep", 5000, start=clock.time() - 7 * 24 * 3600, interval=60)
+    run = begin(LABELS)
+    run.dag_run_start = clock.now()
+    with front(emulator.endpoint, asked=ignore_filter) as endpoint:
+        connect(api_endpoint=endpoint)
+        kill_while_waiting(run, clock)
+        assert run.retry().run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+    assert emulator.count("list") <= 3
+
+
+def test_a_service_that_refuses_to_order(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """A service that neither filters by labels nor orders by creation is read in its own order."""
+    emulator.settings.label_filter = "refuse"
+    emulator.fail("list", status=400, times=None, when=lambda request: "orderBy" in request.query)
+    run = begin(LABELS)
+    kill_while_waiting(run, clock)
+    assert run.retry().run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 1
+
+
+@pytest.mark.parametrize("store", [True, False], ids=["store", "no-store"])
+def test_a_deadline_counts_from_the_create_not_from_the_start(
+    begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, store: bool
+) -> None:
+    """The time that an execution was queued is not given to it again when a retry finds it by its labels."""
+    emulator.settings.concurrency_limit = 1
+    blocking = emulator.start("sleep", {"seconds": 590})
+    run = begin(Setting("v1", store=store), argument={"seconds": 9000}, execution_timeout=timedelta(seconds=900))
+    began = clock.time()
+    kill_while_waiting(run, clock)
+    clock.manual.advance(600)
+    assert emulator.execution(blocking)["state"] == "SUCCEEDED"
+    if store:  # not written down: the worker died between the answer and the record
+        run.state_store = StateStore()
+    with pytest.raises(ExecutionTimeout):
+        run.retry().run()
+    assert clock.time() - began < 900 + 30
+
+
+def test_a_list_that_fails_after_a_good_create(begin: Callable[..., TaskRun], emulator: Emulator) -> None:
+    """Looking for what an attempt that was given up may have made cannot fail a task that has its execution."""
+    emulator.fail("create", "drop_before")
+    emulator.fail("list", "permission_denied", times=None, when=lambda _: emulator.count("create") > 1)
+    assert begin(LABELS).run()["state"] == "SUCCEEDED"
+    assert emulator.count("create") == 2

@@ -176,7 +176,7 @@ async def test_answers_that_are_not_the_api(ask: Ask, emulator: Emulator, method
     """What is not the documented answer is an error about it, after the usual repeats."""
     emulator.fail("*", body=body, times=None)
     options = {"entry_id": 1} if method == "get_step_entry" else {}
-    with pytest.raises(WorkflowsApiError, match="is not the expected JSON"):
+    with pytest.raises(WorkflowsApiError, match="not the expected JSON"):
         await ask(method, "e", **options)
 
 

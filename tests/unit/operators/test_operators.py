@@ -101,6 +101,21 @@ def test_deferrable_does_not_mean_waiting(task: Task, emulator: Emulator) -> Non
 
 @pytest.mark.usefixtures("connection")
 @pytest.mark.parametrize("path", ["in the worker", "deferred"])
+@pytest.mark.parametrize("value", [{"rows": 3, "name": "x"}, [1], "text", None])
+def test_result_is_the_decoded_one_with_multiple_outputs(path: str, value: Any, task: Task, emulator: Emulator) -> None:
+    """Airflow makes XComs of the returned fields; the one named result is decoded all the same."""
+    run = task(
+        WorkflowsCreateExecutionOperator, workflow_id="echo", argument=value, multiple_outputs=True, **WAIT[path]
+    )
+    run.run()
+    assert run.xcoms["result"] == value
+    assert run.xcoms["state"] == "SUCCEEDED"
+    stored = {**emulator.executions()[0], "result": value}
+    assert run.xcoms["return_value"] == stored
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("path", ["in the worker", "deferred"])
 @pytest.mark.parametrize("value", [None, False, 0, "", "text", [1, {"a": None}], 1.5, {"x": "ß"}])
 def test_result_is_decoded(path: str, value: Any, task: Task) -> None:
     """The XCom result is the JSON value that the workflow returned, also when it is null or false."""

@@ -222,7 +222,7 @@ def test_one_budget_for_a_project_and_location() -> None:
 
     async def ask(clock: VirtualClock) -> list[Budget]:
         limits = Limits()
-        places = [("p", "us", None), ("p", "us", None), ("p", "eu", None), ("q", "us", None), ("p", "us", "http://x")]
+        places = [("p", "us", "a"), ("p", "us", "a"), ("p", "eu", "a"), ("q", "us", "a"), ("p", "us", "b")]
         return [shared_budget(*place, limits, clock) for place in places]
 
     budgets = virtual_time.run(ask)

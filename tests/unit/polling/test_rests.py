@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_workflows.exceptions import WorkflowsApiError
-from airflow_provider_workflows.polling.rests import LIST_REST, ListRest, Outage, Rest
+from airflow_provider_workflows.polling.rests import LIST_REST, ListRest, Rest
 
 FAILURE = OSError("the database is away")
 
@@ -68,13 +68,3 @@ def test_lists_that_are_not_for_us_rest_alone_and_count_as_no_failure() -> None:
     rest.leave_it_to_gets(100.0)
     assert (rest.everybody_until, rest.lists_until) == (0.0, 100.0 + LIST_REST)
     assert rest.failed(FAILURE, 200.0) == 1.0
-
-
-def test_an_outage_is_worth_fewer_and_fewer_words() -> None:
-    """At its beginning, after a minute, and then each time it has lasted twice as long; the next one begins anew."""
-    outage = Outage()
-    said = [(now, lasted) for now in range(0, 3600, 10) if (lasted := outage.failed(float(now))) is not None]
-    assert said == [(0, 0.0), (60, 60.0), (120, 120.0), (240, 240.0), (480, 480.0), (960, 960.0), (1920, 1920.0)]
-    outage.is_over()
-    assert outage.failed(5000.0) == 0.0
-    assert outage.failed(5010.0) is None

@@ -46,7 +46,9 @@ JUNK = (
     "%",
     "x" * 300,
 )
-JSON: tuple[Any, ...] = (None, True, 0, -1, 1.5, 10**30, 1e308, "", "text", [], [[]], {}, {"a": {"b": [None]}}, "\ud800", "9" * 30)
+JSON: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 10**30, 1e308, "", "text", "\ud800", "9" * 30, [], [[]], {}, {"a": {"b": [None]}}),
+)
 BODIES = (
     *(b"", b"{", b"[]", b"null", b'"text"', b"{" * 5000, b"[" * 100_000, b"\xff\xfe", b"\x00", b'{"argument": NaN}'),
     *(b'{"argument":"' + b"[" * 50_000 + b'"}', b'{"argument":"1e999"}', b'{"labels":{"a":"\\udfff"}}'),
