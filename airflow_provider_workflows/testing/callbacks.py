@@ -16,7 +16,7 @@ from urllib.parse import quote
 from airflow_provider_workflows.testing.errors import ApiError, not_found
 from airflow_provider_workflows.testing.execution import Execution, Payload, WorkflowKey
 from airflow_provider_workflows.testing.paging import cut_page, fingerprint
-from airflow_provider_workflows.testing.requestlog import safe_headers
+from airflow_provider_workflows.testing.requestlog import safe_headers, safe_query
 from airflow_provider_workflows.testing.resources import timestamp
 from airflow_provider_workflows.testing.service import ExecutionsService, Part
 from airflow_provider_workflows.testing.validation import DEFAULT_PAGE, page_size
@@ -89,4 +89,4 @@ def as_http_request(
         content = json.loads(text) if text else None
     except (ValueError, RecursionError):
         content = text
-    return {"body": content, "headers": safe_headers(headers), "method": method, "query": dict(query), "url": url}
+    return {"body": content, "headers": safe_headers(headers), "method": method, "query": safe_query(query), "url": url}

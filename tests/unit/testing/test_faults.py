@@ -193,3 +193,12 @@ def test_bad_faults_are_refused(emulator: Emulator, arguments: Any) -> None:
     """An unknown operation, kind or drop, or a fault that does nothing, is a ValueError."""
     with pytest.raises(ValueError, match=r"must be|needs"):
         emulator.fail(**arguments)
+
+
+def test_a_fault_of_the_emulator_s_own(v1: Api, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong in the emulator itself, here a test's `when`, is logged and a 500 in the envelope."""
+    emulator.fail("list", "html", when=lambda request: bool(1 / 0))
+    assert v1.list("echo").json()["error"]["status"] == "INTERNAL"
+    assert "ZeroDivisionError" in caplog.text
+    emulator.clear_faults()
+    assert v1.list("echo").status_code == 200
