@@ -7,6 +7,7 @@
 #   ARGS="-k name -x"   further arguments for pytest; a part of the suite is not measured for coverage
 #   SEED=7              `make chaos` breaks things in this order (default: a new one each time, printed)
 #   EXECUTIONS=200      how many `make chaos` starts
+#   EXECUTOR=celery     `make chaos` runs them on the CeleryExecutor (default: local, the LocalExecutor)
 #   PARTS=waiting,calls what `make bench` measures (default: all parts)
 #   RELEASES="3.1.8 3.4" what `make test-releases` tests, commas do as well (default: all that it knows, and
 #                       `oldest`, the lowest version of everything)
@@ -20,11 +21,12 @@ V3 := .venv-airflow3
 V2 := .venv-airflow2
 VWHEEL := .venv-wheel
 VBENCH := .venv-bench
+VCELERY := .venv-celery
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
-DIRECT := aiohttp|google-api-python-client|google-auth|requests|tenacity
+DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
 .PHONY: help demo chaos bench test test-airflow2 test-releases lint format wheel wheel-smoke constraints clean
 
@@ -44,11 +46,17 @@ $(VBENCH)/$(STAMP): constraints/bench.txt constraints/bench.in pyproject.toml sc
 	@scripts/environment.sh $(VBENCH) constraints/bench.txt 3.13 -r constraints/bench.in -e .
 	@touch $@
 
+$(VCELERY)/$(STAMP): constraints/celery.txt constraints/celery.in pyproject.toml scripts/environment.sh
+	@scripts/environment.sh $(VCELERY) constraints/celery.txt 3.13 -r constraints/celery.in -e .
+	@touch $@
+
 demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local Executions API (UI=1: leave it up)
 	@$(V3)/bin/python scripts/demo.py $(if $(filter-out 0 no,$(UI)),--ui)
 
-chaos: $(V3)/$(STAMP) ## kill processes and spoil requests at random while executions run; count what gets lost
-	@$(V3)/bin/python scripts/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS))
+VCHAOS := $(if $(filter celery,$(EXECUTOR)),$(VCELERY),$(V3))
+chaos: $(VCHAOS)/$(STAMP) ## break processes, network, clocks and tasks at random while executions run; count what gets lost
+	@$(VCHAOS)/bin/python scripts/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(EXECUTIONS),--executions $(EXECUTIONS)) \
+	    $(if $(EXECUTOR),--executor $(EXECUTOR))
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
 	@PYTHONPATH=scripts:benchmarks $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
@@ -94,10 +102,12 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	done
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
 	    pyproject.toml constraints/bench.in --output-file constraints/bench.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    pyproject.toml constraints/celery.in --output-file constraints/celery.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.10 --no-annotate \
 	    --no-header --constraint <(grep -vE '^($(DIRECT))==' constraints/releases/2.11.0.txt) \
 	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) $(VCELERY) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

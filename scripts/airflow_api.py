@@ -70,8 +70,9 @@ class AirflowApi:
     def pages(self, path: str, key: str) -> list[dict[str, Any]]:
         """Return the items of a collection from all its pages, in the collection's order."""
         items: list[dict[str, Any]] = []
+        joined = f"{path}{'&' if '?' in path else '?'}"
         while True:
-            page = self.request("GET", f"{path}?{urlencode({'limit': PAGE, 'offset': len(items)})}")
+            page = self.request("GET", joined + urlencode({"limit": PAGE, "offset": len(items)}))
             items += page[key]
             if not page[key] or len(items) >= page["total_entries"]:
                 return items

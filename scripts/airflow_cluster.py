@@ -20,14 +20,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_api import AirflowApi, AirflowApiError, run_path
+from airflow_health import Health
+from clocks import Clock
 from processes import ProcessInfo, Progress, Server, free_port, interruptible, stop_all, wait_until
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ COMPONENTS: dict[str, list[str]] = {
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
-# Component -> its name in the health report, which is also part of the field with its last heartbeat.
-HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 SIGN_OF_LIFE = 5.0  # seconds between two lines while nothing else happens
 FINISHED_RUN = frozenset({"success", "failed"})
 
@@ -68,6 +67,7 @@ class AirflowCluster:
     :param port: port of the API server and web UI, default a free one
     :param database: ``"sqlite"``, or an SQLAlchemy URL such as ``postgresql+psycopg2://user@127.0.0.1:5432/name``
     :param env: further environment variables of all processes, such as connections and configuration
+    :param components: name -> arguments of `airflow`; several of a kind are called `triggerer-1`, `triggerer-2`
     :param parallelism: tasks that the executor runs at the same time
     :param say: called with a line of text on progress
     :param boot_timeout: seconds until every component has to be healthy; generous, for slow and busy machines
@@ -81,6 +81,7 @@ class AirflowCluster:
         port: int | None = None,
         database: str = "sqlite",
         env: Mapping[str, str] | None = None,
+        components: Mapping[str, Sequence[str]] = COMPONENTS,
         parallelism: int = 4,
         say: Callable[[str], None] | None = None,
         boot_timeout: float = 180.0,
@@ -102,8 +103,9 @@ class AirflowCluster:
                 self.home / "processes" / f"{name}.log",
                 self.environment,
             )
-            for name, arguments in COMPONENTS.items()
+            for name, arguments in components.items()
         }
+        self.health = Health(self._api, self.servers)
 
     def _settings(self, database: str, parallelism: int) -> dict[str, str]:
         url = f"sqlite:///{self.home / 'airflow.db'}" if database == "sqlite" else database
@@ -187,8 +189,8 @@ class AirflowCluster:
         next_sign = time.monotonic() + SIGN_OF_LIFE
         while waiting:
             self._check_alive(waiting)
-            health = self._health()
-            for name in [name for name in waiting if self._is_healthy(name, health)]:
+            self.health.look()
+            for name in [name for name in waiting if self.health.is_up(name)]:
                 waiting.remove(name)
                 self._say(f"{name} is healthy")
             if waiting and time.monotonic() > next_sign:
@@ -204,23 +206,6 @@ class AirflowCluster:
         for server in (self.servers[name] for name in names if name not in self._killed):
             if server.exit_code is not None:
                 raise ClusterError(f"{server.name} ended with {server.exit_code}:\n{server.log_tail()}")
-
-    def _health(self) -> dict[str, Any]:
-        with suppress(OSError, AirflowApiError):
-            report: dict[str, Any] = self._api.request("GET", "/monitor/health")
-            return report
-        return {}
-
-    def _is_healthy(self, name: str, health: Mapping[str, Any]) -> bool:
-        if name == "api-server":
-            return bool(health)
-        key = HEARTBEATS[name]
-        report = health.get(key) or {}
-        heartbeat = report.get(f"latest_{key}_heartbeat")
-        if report.get("status") != "healthy" or not heartbeat:
-            return False
-        seen = datetime.fromisoformat(heartbeat.replace("Z", "+00:00")).timestamp()
-        return seen >= self.servers[name].started_at
 
     # --- one component -------------------------------------------------------------------------------------------
 
@@ -245,10 +230,17 @@ class AirflowCluster:
         self._killed.add(component)
         self.servers[component].kill(number, whole=whole)
 
-    def restart(self, component: str) -> None:
-        """Start a component again, after ending whatever is left of it, and wait until it is healthy."""
+    def restart(self, component: str, *, clock: Clock | None = None) -> None:
+        """
+        Start a component again, after ending whatever is left of it, and wait until it is healthy.
+
+        :param clock: the time that it sees from now on, default the time it saw before
+        """
         server = self.servers[component]
         server.stop()
+        if clock is not None:
+            server.environment = {**self.environment, **clock.environment}
+            self.health.clocks[component] = clock.ahead
         server.start()
         self._killed.discard(component)
         self.wait_healthy(component)

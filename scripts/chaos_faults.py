@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow_provider_workflows.testing import RemoteEmulator
 
-SHARE = 0.20  # of all requests
+SHARE = 0.14  # of all requests, spoiled by the service
+LOST_SHARE = 0.06  # of all requests, lost by the proxy
 #: Name -> the emulator's fault. "after" means that a create or cancel takes effect although its answer says nothing
 #: of the kind. A slow answer is slower than the connection's timeout.
 FAULTS: dict[str, dict[str, Any]] = {

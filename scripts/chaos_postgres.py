@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_cluster import inherited_environment
+from debian import ServiceError, install
 from processes import Server, free_port, interruptible, wait_until
 
 INSTALLED = Path("/usr/lib/postgresql")
@@ -20,35 +21,13 @@ SYSTEM_USER = "postgres"  # the server refuses to run as root; Debian's package 
 DATABASE_USER = "airflow"
 
 
-class PostgresError(Exception):
-    """PostgreSQL could not be installed or started; the message says why."""
-
-
-def install(say: Callable[[str], None]) -> None:
-    """
-    Install Debian's package unless it is there.
-
-    :raises PostgresError: when that fails, for example without the right to install packages
-    """
-    if INSTALLED.exists():
-        return
-    say("installing Debian's PostgreSQL")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-qy", "postgresql"]):
-        try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise PostgresError(f"{command[0]} cannot be run; install PostgreSQL to {INSTALLED}: {error}") from error
-        if done.returncode != 0:
-            raise PostgresError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+def _installed() -> list[Path]:
+    return [path for path in INSTALLED.glob("*/bin") if (path / "initdb").exists()]
 
 
 def programs() -> Path:
     """Return the folder with the newest installed version's programs."""
-    found = [path for path in INSTALLED.glob("*/bin") if (path / "initdb").exists()]
-    if not found:
-        raise PostgresError(f"no PostgreSQL server below {INSTALLED}")
-    return max(found, key=lambda path: [int(number) for number in re.findall(r"\d+", path.parent.name)])
+    return max(_installed(), key=lambda path: [int(number) for number in re.findall(r"\d+", path.parent.name)])
 
 
 def as_server_user(command: list[str]) -> list[str]:
@@ -66,7 +45,7 @@ def postgres_server(log: Path, say: Callable[[str], None]) -> Iterator[str]:
     :param log: file for the server's output
     :param say: called with a line of text on progress
     """
-    install(say)
+    install("postgresql", _installed, say)
     # Not below the caller's folder: that is closed to the server's user.
     folder = Path(tempfile.mkdtemp(prefix="workflows-postgres-"))
     try:
@@ -82,7 +61,7 @@ def postgres_server(log: Path, say: Callable[[str], None]) -> Iterator[str]:
             check=False,
         )
         if done.returncode != 0:
-            raise PostgresError(f"initdb ended with {done.returncode}:\n{done.stderr}")
+            raise ServiceError(f"initdb ended with {done.returncode}:\n{done.stderr}")
         with _serving(folder, data, log) as port:
             say(f"PostgreSQL is up on port {port}")
             yield f"postgresql+psycopg2://{DATABASE_USER}@127.0.0.1:{port}/postgres"
@@ -107,7 +86,7 @@ def _serving(folder: Path, data: Path, log: Path) -> Iterator[int]:
 
     def ready() -> bool:
         if server.exit_code is not None:
-            raise PostgresError(f"PostgreSQL ended with {server.exit_code}:\n{server.log_tail()}")
+            raise ServiceError(f"PostgreSQL ended with {server.exit_code}:\n{server.log_tail()}")
         command = [str(programs() / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
         return subprocess.run(command, check=False).returncode == 0
 
@@ -115,7 +94,7 @@ def _serving(folder: Path, data: Path, log: Path) -> Iterator[int]:
         try:
             server.start()
             if not wait_until(ready, 60.0, interval=0.1):
-                raise PostgresError(f"PostgreSQL does not answer:\n{server.log_tail()}")
+                raise ServiceError(f"PostgreSQL does not answer:\n{server.log_tail()}")
             yield port
         finally:
             server.stop()

@@ -70,6 +70,7 @@ class Server:
         self.started_at = 0.0  # epoch seconds: compared with what other processes report
         self._process: subprocess.Popen[bytes] | None = None
         self._sessions: list[int] = []
+        self._earlier_output = 0  # bytes in the log when it was started
 
     @property
     def pid(self) -> int | None:
@@ -86,6 +87,7 @@ class Server:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.started_at = time.time()
         with self.log.open("ab") as output:
+            self._earlier_output = output.tell()
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -131,6 +133,12 @@ class Server:
 
     def _gone(self) -> bool:
         return self.exit_code is not None and not self.processes()
+
+    def output(self) -> str:
+        """Return what it has printed since its last start."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[self._earlier_output :].decode(errors="replace")
 
     def log_tail(self, lines: int = 30) -> str:
         """Return the last lines of its output."""

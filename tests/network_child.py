@@ -69,7 +69,9 @@ def deferred_wait(execution_id: str) -> Said:
         event = asyncio.run(only_event(make_trigger(classpath, through_json(kwargs), clock)))
     if event["status"] == "success":
         return None
-    warnings = [line.text for line in lines if line.level == "warning" and execution_id in line.text]
+    warnings = [
+        line.text.partition(" timestamp=")[0] for line in lines if line.level == "warning" and execution_id in line.text
+    ]
     return {"type": event["status"], "text": warnings[-1] if event["status"] == "timeout" else event["message"]}
 
 

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self
-
 
 class caught:  # noqa: N801 - used like contextlib.suppress
     """
@@ -27,7 +25,7 @@ class caught:  # noqa: N801 - used like contextlib.suppress
         self._kinds = kinds
         self.error: BaseException | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> caught:  # noqa: PYI034 - Python 3.10 has no Self
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:

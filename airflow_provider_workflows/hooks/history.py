@@ -23,13 +23,13 @@ class HistoryMethods(ABC):
 
     @abstractmethod
     def execution(
-        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
     ) -> ExecutionName:
         """Name an execution."""
 
     def list_step_entries(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -59,7 +59,7 @@ class HistoryMethods(ABC):
 
     def get_step_entry(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -76,7 +76,7 @@ class HistoryMethods(ABC):
 
     def list_callbacks(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -89,7 +89,12 @@ class HistoryMethods(ABC):
         return self.client.list_callbacks(name, page_size=page_size, limit=limit)
 
     def export_data(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
     ) -> str:
         """
         Export what the service stores about an execution beside what other methods return.
@@ -99,7 +104,12 @@ class HistoryMethods(ABC):
         return self.client.export_data(self.execution(workflow_id, execution_id, location, project_id))
 
     def delete_execution_history(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
     ) -> None:
         """Delete all step entries of an execution; the execution itself stays."""
         self.client.delete_execution_history(self.execution(workflow_id, execution_id, location, project_id))
@@ -114,13 +124,13 @@ class AsyncHistoryMethods(ABC):
 
     @abstractmethod
     async def execution(
-        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
     ) -> ExecutionName:
         """Name an execution."""
 
     async def list_step_entries(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -142,7 +152,7 @@ class AsyncHistoryMethods(ABC):
 
     async def get_step_entry(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -155,7 +165,7 @@ class AsyncHistoryMethods(ABC):
 
     async def list_callbacks(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -169,14 +179,24 @@ class AsyncHistoryMethods(ABC):
             yield callback
 
     async def export_data(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
     ) -> str:
         """Export an execution's metadata; see :meth:`HistoryMethods.export_data`."""
         name = await self.execution(workflow_id, execution_id, location, project_id)
         return await (await self.get_client()).export_data(name)
 
     async def delete_execution_history(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
     ) -> None:
         """Delete step entries; see :meth:`HistoryMethods.delete_execution_history`."""
         name = await self.execution(workflow_id, execution_id, location, project_id)

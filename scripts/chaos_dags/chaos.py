@@ -13,6 +13,13 @@ from airflow_provider_workflows.sensors.executions import WorkflowExecutionSenso
 from chaos_items import plan_of_environment
 
 PLAN = plan_of_environment()
+COMMON: dict[str, Any] = {
+    "max_active_tasks": 64,
+    # Every kill costs a try, and so does Airflow itself at times; no task may fail for lack of tries. The time is
+    # longer than a run and the clock that is most wrong.
+    "default_args": {"retries": 25, "retry_delay": timedelta(seconds=1), "execution_timeout": timedelta(minutes=60)},
+}
+WAITS: dict[str, Any] = {"workflow_id": "sleep", "wait_for_completion": True, "poll_interval": 2.0}
 
 
 def id_of(execution: dict[str, Any]) -> str:
@@ -20,30 +27,31 @@ def id_of(execution: dict[str, Any]) -> str:
     return str(execution["name"]).rpartition("/")[2]
 
 
-with DAG(
-    "chaos",
-    schedule=None,
-    max_active_tasks=64,
-    # Every kill costs a try, and so does Airflow itself at times; no task may fail for lack of tries.
-    default_args={"retries": 25, "retry_delay": timedelta(seconds=1), "execution_timeout": timedelta(minutes=20)},
-):
-    waits: dict[str, Any] = {"workflow_id": "sleep", "wait_for_completion": True, "poll_interval": 2.0}
-    deferred = WorkflowsCreateExecutionOperator.partial(task_id="deferred", deferrable=True, **waits).expand(
-        argument=PLAN.deferred
+def create_and_wait(task_id: str, arguments: list[dict[str, Any]]) -> Any:
+    """Return mapped tasks that wait in the triggerer, or in their worker."""
+    deferrable = task_id == "deferred"
+    return WorkflowsCreateExecutionOperator.partial(task_id=task_id, deferrable=deferrable, **WAITS).expand(
+        argument=arguments
     )
-    waiting = WorkflowsCreateExecutionOperator.partial(task_id="waiting", deferrable=False, **waits).expand(
-        argument=PLAN.waiting
-    )
+
+
+with DAG("chaos", schedule=None, **COMMON):
+    deferred = create_and_wait("deferred", PLAN.deferred)
+    waiting = create_and_wait("waiting", PLAN.waiting)
     started = WorkflowsCreateExecutionOperator.partial(task_id="started", workflow_id="sleep").expand(
         argument=PLAN.started
     )
     sensed = WorkflowExecutionSensor.partial(
-        task_id="sensed", workflow_id="sleep", deferrable=True, poke_interval=2.0, timeout=1200
+        task_id="sensed", workflow_id="sleep", deferrable=True, poke_interval=2.0, timeout=3600
     ).expand(execution_id=started.output.map(id_of))
 
-    @task
+    @task(trigger_rule="all_done")
     def gather(*results: list[Any]) -> list[Any]:
-        """Put all results into one list."""
+        """Put all results into one list; a task that was marked has none."""
         return [each for several in results for each in several]
 
     gather(XComArg(deferred, "result"), XComArg(waiting, "result"), XComArg(sensed, "result"))
+
+with DAG("chaos_doomed", schedule=None, **COMMON):
+    for name, arguments in PLAN.doomed.items():
+        create_and_wait(name, arguments)
