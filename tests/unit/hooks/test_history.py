@@ -83,6 +83,15 @@ async def test_one_step_entry(ask: Ask, execution_id: str) -> None:
 
 
 @pytest.mark.usefixtures("connection")
+async def test_whole_names(ask: Ask, emulator: Emulator, execution_id: str) -> None:
+    """An execution may be given by its whole name, as everywhere."""
+    name = emulator.execution(execution_id)["name"]
+    made = ask.hook.export_data(execution_id=name)
+    text = await made if inspect.isawaitable(made) else made
+    assert json.loads(text)["name"] == name
+
+
+@pytest.mark.usefixtures("connection")
 async def test_callbacks(ask: Ask, execution_id: str) -> None:
     """The callbacks that the execution waits for are listed."""
     (callback,) = await ask("list_callbacks", execution_id, page_size=5)
