@@ -24,6 +24,7 @@ from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.hooks.history import AsyncHistoryMethods
 from airflow_provider_workflows.hooks.trial import (
     ASK_AGAIN,
     CREDENTIALS_LOADED,
@@ -119,7 +120,7 @@ class _Opener:
         return isinstance(error, (ValueError, PermissionError, ImportError, TypeError, AttributeError))
 
 
-class WorkflowExecutionsAsyncHook(HookBase):
+class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
     """
     Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
 

@@ -29,6 +29,7 @@ from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsErr
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import workflow_name
+from airflow_provider_workflows.hooks.history import HistoryMethods
 from airflow_provider_workflows.hooks.trial import (
     ASK_AGAIN,
     CREDENTIALS_LOADED,
@@ -53,7 +54,7 @@ LOOK_FOR_CREDENTIALS = 2.0
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
 
-class WorkflowExecutionsHook(HookBase):
+class WorkflowExecutionsHook(HistoryMethods, HookBase):
     """
     Create, get, list, cancel and wait for executions.
 
