@@ -9,6 +9,8 @@ all releases, ``airflow.triggers.base`` for example, is imported from there and 
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -140,6 +142,13 @@ def clears_while_running(ti: Any) -> int:
             .having(func.min(Log.dttm) > TaskInstanceHistory.end_date)
         )
         return len(cleared.all())
+
+
+@functools.cache
+def stores_none() -> bool:
+    """Tell whether this Airflow takes ``None`` for an XCom: 3.0 refuses it, the one with an SDK that has no hook."""
+    sdk = sys.modules.get("airflow.sdk")
+    return sdk is None or hasattr(sdk, "BaseHook")
 
 
 async def get_connection_async(conn_id: str) -> Connection:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow_provider_workflows.compat import BaseOperator
+from airflow_provider_workflows.compat import BaseOperator, stores_none
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.names import ExecutionName
@@ -137,4 +137,5 @@ def push(context: Context, xcoms: Mapping[str, Any]) -> None:
     """Store XComs for the running task."""
     ti: Any = context["ti"]
     for key, value in xcoms.items():
-        ti.xcom_push(key=key, value=value)
+        if value is not None or stores_none():  # one that is missing reads the same
+            ti.xcom_push(key=key, value=value)

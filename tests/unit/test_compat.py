@@ -7,6 +7,7 @@ import ast
 import asyncio
 import json
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,9 @@ def test_connections_are_read_on_a_loop(monkeypatch: pytest.MonkeyPatch) -> None
     assert [json.loads(connection.extra or "") for connection in asyncio.run(read())] == [{"key": "value"}] * 3
     with pytest.raises(compat.AirflowNotFoundException):
         asyncio.run(compat.get_connection_async("other"))
+
+
+def test_none_is_no_xcom_on_airflow_3_0() -> None:
+    """The one release line whose API server refuses None is known; all others store it."""
+    line = ".".join(version("apache-airflow").split(".")[:2])
+    assert compat.stores_none() == (line != "3.0")
