@@ -109,6 +109,7 @@ async def test_the_hooks_take_whole_names(
     assert hook.wait_for_execution(execution_id=name)["state"] == "SUCCEEDED"
     assert hook.cancel_execution(execution_id=name)["state"] == "SUCCEEDED"
     assert len(list(hook.list_executions(WORKFLOW))) == 1
+    assert list(hook.list_step_entries(execution_id=name)) is not None
     async with WorkflowExecutionsAsyncHook(clock=clock) as asynchronous:
         assert (await asynchronous.get_execution(execution_id=name))["state"] == "SUCCEEDED"
         assert (await asynchronous.cancel_execution(execution_id=name))["state"] == "SUCCEEDED"
@@ -412,3 +413,21 @@ def test_a_span_of_time_is_an_interval() -> None:
     span = timedelta(seconds=5)
     operator = make(WorkflowsCreateExecutionOperator, poll_interval=span, queued_timeout=span)
     assert (operator.poll_interval, operator.queued_timeout) == (span, span)
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_poll_interval_may_be_a_timedelta(deferrable: bool, task: Task, clock: AdvancingClock) -> None:
+    """A wait looks as often as the timedelta says, in the worker and in the triggerer."""
+    run = task(
+        WorkflowsCreateExecutionOperator,
+        workflow_id="sleep",
+        argument={"seconds": 300},
+        wait_for_completion=True,
+        deferrable=deferrable,
+        poll_interval=timedelta(minutes=1),
+    )
+    assert run.run()["state"] == "SUCCEEDED"
+    assert 3 <= len([seconds for seconds in clock.slept if seconds > 20]) <= 9
+    if deferrable:
+        assert run.deferrals[0].kwargs["poll_interval"] == 60.0
