@@ -26,7 +26,7 @@ VCELERY := .venv-celery
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
-DIRECT := aiohttp|google-api-python-client|google-auth|requests|tenacity
+DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
 .PHONY: help demo chaos bench test test-airflow2 test-releases lint format wheel wheel-smoke constraints clean
 

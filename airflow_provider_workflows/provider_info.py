@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_workflows import __version__
-from airflow_provider_workflows.auth.fields import FIELDS
+from airflow_provider_workflows.auth.fields import FIELDS, placeholders
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE
 
 PACKAGE_NAME = "airflow-provider-workflows"
@@ -29,8 +29,8 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": PACKAGE_NAME,
         "name": "Google Cloud Workflows Executions",
-        "description": "Run `Google Cloud Workflows <https://cloud.google.com/workflows>`__ and wait for "
-        "their executions in the triggerer.",
+        "description": "Create executions of workflows, wait for them in the triggerer and cancel them: "
+        "`Google Cloud Workflows <https://cloud.google.com/workflows>`__",
         "versions": [__version__],
         "integrations": [
             {
@@ -71,7 +71,7 @@ def _connection_type() -> dict[str, Any]:
         "ui-field-behaviour": {
             "hidden-fields": list(HIDDEN_FIELDS),
             "relabeling": {},
-            "placeholders": {},
+            "placeholders": placeholders(),
         },
     }
 

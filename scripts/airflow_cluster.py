@@ -176,6 +176,7 @@ class AirflowCluster:
             migration.stop()
         if migration.exit_code != 0:
             raise ClusterError(f"`airflow db migrate` failed:\n{migration.log_tail()}")
+        self._say("the database is ready")
 
     def wait_healthy(self, *names: str) -> None:
         """
@@ -288,7 +289,8 @@ class AirflowCluster:
             return True
 
         if not wait_until(known, timeout):
-            raise ClusterError(f"no DAG {dag_id!r} after {timeout:.0f} s; import errors: {self.import_errors()}")
+            errors = "".join(f"\n--- {file}\n{trace}" for file, trace in self.import_errors().items())
+            raise ClusterError(f"no DAG {dag_id!r} after {timeout:.0f} s" + (errors or ", and no import errors"))
 
     def import_errors(self) -> dict[str, str]:
         """Return file -> stack trace of the DAG files that do not load."""
@@ -323,10 +325,10 @@ class AirflowCluster:
         while (state := self.run_state(dag_id, run_id)) not in FINISHED_RUN:
             self._check_alive(list(self.servers))
             if time.monotonic() > deadline:
-                tasks = {
-                    f"{task['task_id']}[{task['map_index']}]": task["state"]
+                tasks = ", ".join(
+                    f"{task['task_id']}[{task['map_index']}] {task['state']}"
                     for task in self.task_instances(dag_id, run_id)
-                }
+                )
                 raise ClusterError(f"{dag_id} {run_id} is {state} after {timeout:.0f} s; tasks: {tasks}")
             time.sleep(0.5)
         return state

@@ -2,8 +2,9 @@
 """
 Show the provider at work: the example DAGs on a real Airflow, against the emulator of the Executions API.
 
-Prints each task's states as they happen, and at the end a table. Ends with status 0 when every DAG succeeded and
-tasks were seen deferred, 1 when not, 130 after Ctrl-C. Everything that was started is stopped in any case.
+Prints each task's states as they happen, and at the end a table; of a task that failed, its error and its log. Ends
+with status 0 when every DAG succeeded and tasks were seen deferred, 1 when not, 130 after Ctrl-C. Everything that was
+started is stopped in any case.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def readable(value: Any) -> str:
+    """Write a JSON value as people do: ``customer: Ada, paid: true``."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {readable(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(f"({readable(item)})" if isinstance(item, Mapping) else readable(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def xcom_or_none(cluster: AirflowCluster, task: TaskHistory, key: str) -> Any:
     """Return an XCom's value, None when the task pushed none."""
     try:
@@ -52,9 +62,9 @@ def table_row(cluster: AirflowCluster, task: TaskHistory) -> list[str]:
     if isinstance(returned, Mapping) and "state" in returned and "name" in returned:
         # An Execution resource: its name ends with its id.
         execution_id = execution_id or returned["name"].rpartition("/")[2]
-        shown = f"{returned['state']}" + (f" {json.dumps(result)}" if result is not None else "")
+        shown = f"{returned['state']}" + (f"; {readable(result)}" if result is not None else "")
     else:
-        shown = "-" if returned is None else json.dumps(returned)
+        shown = "-" if returned is None else readable(returned)
     return [
         task.dag_id,
         task.label,
@@ -74,11 +84,53 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def run_examples(cluster: AirflowCluster, say: Progress, timeout: float) -> tuple[dict[str, str], list[TaskHistory]]:
     """Run every example DAG at the same time; return DAG id -> state of its run, and the tasks' histories."""
     dag_ids = sorted(path.stem for path in EXAMPLES.glob("example_*.py"))
-    say(f"triggering {', '.join(dag_ids)}")
+    say(f"running {len(dag_ids)} DAGs at the same time: {', '.join(dag_ids)}")
     runs = [(dag_id, cluster.trigger(dag_id)) for dag_id in dag_ids]
-    watcher = RunWatcher(cluster, runs, lambda task: say(f"{task.dag_id:<28} {task.label:<18} {task.states[-1]}"))
+
+    def tell(task: TaskHistory) -> None:
+        if task.states[-1] not in USUAL_STATES:
+            say(f"{task.dag_id:<28} {task.label:<18} {task.states[-1]}")
+
+    watcher = RunWatcher(cluster, runs, tell)
     states = watcher.watch(timeout)
     return {dag_id: state for (dag_id, _run_id), state in states.items()}, watcher.histories
+
+
+def log_of(home: Path, task: TaskHistory) -> Path | None:
+    """Return the log of a task's last try."""
+    folder = home / "logs" / f"dag_id={task.dag_id}" / f"run_id={task.run_id}" / f"task_id={task.task_id}"
+    if task.map_index >= 0:
+        folder /= f"map_index={task.map_index}"
+    return max(folder.glob("attempt=*.log"), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def error_in(log: Path) -> str:
+    """Return what a task's log says last about an exception, or else its last error."""
+    error = "no error is in its log"
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if entry.get("error_detail"):
+            raised = entry["error_detail"][0]
+            error = f"{raised.get('exc_type')}: {raised.get('exc_value')}"
+        elif entry.get("level") in ("error", "critical"):
+            error = str(entry.get("event"))
+    return error
+
+
+def print_failures(home: Path, states: Mapping[str, str], tasks: Sequence[TaskHistory]) -> None:
+    """Print which DAGs did not succeed, and the error and the log of each of their tasks that failed."""
+    for dag_id in [dag_id for dag_id, state in states.items() if state != "success"]:
+        print(f"\n{dag_id} is {states[dag_id]}:")
+        failed = [task for task in tasks if task.dag_id == dag_id and task.states[-1:] == ["failed"]]
+        for task in failed:
+            log = log_of(home, task)
+            print(f"  {task.label}: {error_in(log) if log else 'it has written no log'}")
+            print(f"  log: {log or home / 'logs'}")
+        if not failed:
+            print(f"  no task of it failed; Airflow's own logs are in {home / 'processes'}")
 
 
 def report(
@@ -90,10 +142,9 @@ def report(
     print_table(["DAG", "task", "states passed", "execution", "result"], rows)
     requests = ", ".join(f"{count} {operation}" for operation, count in counts.items() if count)
     print(f"\nAPI requests: {requests or 'none'}")
-    unsuccessful = {dag_id: state for dag_id, state in states.items() if state != "success"}
+    unsuccessful = [dag_id for dag_id, state in states.items() if state != "success"]
     deferred = sum("deferred" in task.states for task in tasks)
-    if unsuccessful:
-        print(f"NOT successful: {unsuccessful}")
+    print_failures(cluster.home, states, tasks)
     print(
         f"{len(states) - len(unsuccessful)} of {len(states)} DAGs succeeded; {deferred} tasks waited in the triggerer."
     )

@@ -43,6 +43,7 @@ find_python() {
 
 version_of() { "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null; }
 
+began=$SECONDS
 python=$(find_python)
 if [ ! -x "$venv/bin/python" ] || [ "$(version_of "$venv/bin/python")" != "$(version_of "$python")" ]; then
     say "making the environment with $python ($(version_of "$python"))"
@@ -56,10 +57,14 @@ if ! "$venv/bin/uv" --version 2>/dev/null | grep -qF "$uv_version"; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version" ||
         say "uv could not be installed; pip will do, it takes some minutes longer"
 fi
-say "installing the pinned packages"
-if ! "$venv/bin/uv" pip install --python "$venv/bin/python" --compile-bytecode --constraint "$constraints" \
+say "installing the pinned packages (a minute or two; the first time they are downloaded)"
+# The list of hundreds of packages says nothing to who waits; that something goes on does.
+(while sleep 10 >/dev/null 2>&1; do say "still installing: $((SECONDS - began)) s"; done) &
+heartbeat=$!
+trap 'kill "$heartbeat" 2>/dev/null || true' EXIT
+if ! "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --constraint "$constraints" \
     --build-constraint "$constraints" "$@"; then
     say "installing with pip instead of uv"
-    PIP_CONSTRAINT="$constraints" "$venv/bin/python" -m pip install --disable-pip-version-check "$@"
+    PIP_CONSTRAINT="$constraints" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 fi
-say "ready: Python $(version_of "$venv/bin/python") in $venv"
+say "ready after $((SECONDS - began)) s: Python $(version_of "$venv/bin/python") in $venv"

@@ -18,7 +18,7 @@ def create_body(
     :param argument: any JSON value; ``None`` leaves the field out, which the service takes as ``null``.
     :param labels: labels of the execution (v1).
     :param execution: further Execution fields, in the API's spelling or in that of the client libraries
-        (``call_log_level``); its ``argument`` may be a JSON value or JSON *text*.
+        (``call_log_level``); its ``argument`` may be a JSON value, or JSON *text* as str or bytes.
     :raises ValueError: for values that are not JSON, and for a field that is given twice.
     """
     for name, given in (("labels", labels), ("execution", execution)):
@@ -27,7 +27,7 @@ def create_body(
                 f"{name} must be a dict, got {type(given).__name__}. Templates make one in a dict's values."
             )
     body = {_camel_case(field): value for field, value in (execution or {}).items()}
-    if body.get("argument") == "":
+    if body.get("argument") in ("", b""):
         del body["argument"]  # an empty text is how the client libraries say that there is none
     for name, value in (("argument", argument), ("labels", labels)):
         if value is not None and name in body:
@@ -35,7 +35,7 @@ def create_body(
             raise ValueError(msg)
     if argument is not None:
         body["argument"] = encode_json(argument)
-    elif isinstance(body.get("argument"), str):
+    elif isinstance(body.get("argument"), (str, bytes)):
         body["argument"] = check_json_text(body["argument"], "execution['argument']")
     elif "argument" in body:
         body["argument"] = encode_json(body["argument"], "execution['argument']")

@@ -118,21 +118,35 @@ class WorkflowsClient:
             return ended_or_raise(self.get(name), exc)
 
     def list(
-        self, workflow: WorkflowName, *, limit: int | None = None, page_size: int | None = None, **query: Any
+        self,
+        workflow: WorkflowName,
+        *,
+        limit: int | None = None,
+        page_size: int | None = None,
+        on_cut: Callable[[], None] | None = None,
+        **query: Any,
     ) -> Iterator[Execution]:
-        """List executions, newest first unless ``order_by`` says otherwise, over as many pages as are consumed."""
+        """
+        List executions, newest first unless ``order_by`` says otherwise, over as many pages as are consumed.
+
+        :param on_cut: called when there are more than ``limit``.
+        """
         _check_limit(limit)
         call: Call | None = self.api.list(workflow, page_size=_page_size(page_size, limit), **query)
-        return self._pages(call, limit)
+        return self._pages(call, limit, on_cut)
 
-    def _pages(self, call: Call | None, limit: int | None) -> Iterator[Execution]:
+    def _pages(self, call: Call | None, limit: int | None, on_cut: Callable[[], None] | None) -> Iterator[Execution]:
         left = limit
         while call is not None and left != 0:
             decoded = self._send(call)
-            for execution in _executions(decoded)[:left]:
+            page = _executions(decoded)
+            more = left is not None and len(page) > left
+            for execution in page[:left]:
                 yield execution
                 left = None if left is None else left - 1
             call = self.api.list_next(call, decoded)
+            if left == 0 and on_cut and (more or call is not None):
+                on_cut()
 
 
 class AsyncWorkflowsClient:

@@ -14,10 +14,11 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_provider_workflows.api.advice import advice
 from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
@@ -35,13 +36,6 @@ _RATE_LIMITED = frozenset({"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLim
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,60}")
 
-#: What to do, by ErrorInfo reason; https://cloud.google.com/service-infrastructure/docs/service-management/reference/rpc/google.api#errorreason
-_ADVICE_BY_REASON: Mapping[str, str] = {
-    "SERVICE_DISABLED": "Enable the Workflow Executions API (workflowexecutions.googleapis.com) in the project.",
-    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "Give the credentials the scope https://www.googleapis.com/auth/cloud-platform.",
-    "USER_PROJECT_DENIED": "Check quota_project_id of the connection: the identity needs "
-    "'serviceusage.services.use' on that project.",
-}
 _CLASSES: Mapping[int, type[WorkflowsApiError]] = {
     403: PermissionDenied,
     404: ExecutionNotFound,
@@ -57,6 +51,7 @@ class ErrorAnswer:
     :param reason: the ErrorInfo reason, or else the canonical status (``NOT_FOUND``), or ``None``.
     :param retry_after: seconds, from the header.
     :param from_api: whether it is the API's own, in Google's envelope.
+    :param details: the ErrorInfo's metadata.
     """
 
     status_code: int
@@ -64,6 +59,7 @@ class ErrorAnswer:
     reason: str | None
     retry_after: float | None
     from_api: bool = True
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_rate_limit(self) -> bool:
@@ -80,12 +76,14 @@ def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now
         message = not_the_api(status_code, lowered.get("content-type"), content)
     elif not isinstance(message, str) or not message:
         message = "no error message"
+    message += _violations(envelope, message)
     return ErrorAnswer(
         status_code=status_code,
         message=told(message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…"),
         reason=next(_reasons(envelope), None),
         retry_after=_retry_after(lowered.get("retry-after"), now),
         from_api=bool(envelope),
+        details=_metadata(envelope),
     )
 
 
@@ -126,6 +124,24 @@ def _reasons(envelope: Mapping[str, Any]) -> Iterator[str]:
             yield reason
 
 
+def _metadata(envelope: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of the ErrorInfo, which names a missing permission, for example."""
+    every = (detail["metadata"] for detail in _objects(envelope.get("details")) if "metadata" in detail)
+    found = next((each for each in every if isinstance(each, dict)), {})
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def _violations(envelope: Mapping[str, Any], message: str) -> str:
+    """Return which fields of the request were wrong, and why where the message does not say it already."""
+    told = []
+    for detail in _objects(envelope.get("details")):
+        for violation in _objects(detail.get("fieldViolations")):
+            name, why = violation.get("field"), violation.get("description")
+            parts = [name, why if isinstance(why, str) and why not in message else None]
+            told.append(": ".join(part for part in parts if part and isinstance(part, str)))
+    return f" [{'; '.join(filter(None, told))}]" if any(told) else ""
+
+
 def _objects(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
@@ -156,19 +172,8 @@ def is_retryable(status_code: int) -> bool:
 def _advice(operation: str, answer: ErrorAnswer) -> str:
     if not answer.from_api:
         return "A proxy, a login page or another server stands between here and the API, or api_endpoint is wrong."
-    if answer.is_rate_limit:
-        return "A quota is used up; see https://cloud.google.com/workflows/quotas."
-    if answer.reason and answer.reason in _ADVICE_BY_REASON:
-        return _ADVICE_BY_REASON[answer.reason]
-    role = "viewer" if operation in ("get", "list") else "invoker"
-    by_status = {
-        401: "The service did not accept the credentials: check the connection's key, identity and its expiry; "
-        "with is_anonymous it has none.",
-        403: f"The identity of the connection needs the permission 'workflows.executions.{operation}' "
-        f"(role roles/workflows.{role}).",
-        404: "Check project_id, location, workflow_id and execution_id: one of them does not exist there.",
-    }
-    return by_status.get(answer.status_code, "")
+    status = 429 if answer.is_rate_limit else answer.status_code
+    return advice(operation, status, answer.reason, answer.details)
 
 
 def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: str | None = None) -> WorkflowsApiError:

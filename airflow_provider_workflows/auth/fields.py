@@ -121,6 +121,7 @@ class ConnectionField:
     :param format: ``password`` hides the content in forms and API answers.
     :param default: the value forms start with; ``None`` leaves the field empty.
     :param limits: further JSON schema keywords, such as ``minimum`` or ``enum``.
+    :param example: what Airflow 2's form shows while the field is empty, and Airflow 3's proposes for a text.
     :param attribute: the attribute of :class:`ConnectionSettings`, where it differs from ``name``.
     """
 
@@ -133,48 +134,89 @@ class ConnectionField:
     default: str | int | float | bool | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
     attribute: str = ""
+    example: str = ""
 
     def conn_field(self) -> dict[str, Any]:
         """Return the entry of ``conn-fields`` in the provider info (Airflow 3's form)."""
         schema: dict[str, Any] = {"type": [self.json_type, "null"], **self.limits}
         if self.format is not None:
             schema["format"] = self.format
+        elif self.example and self.json_type == "string" and "enum" not in self.limits:
+            schema["examples"] = [self.example]
         if self.default is not None:
             schema["default"] = self.default
         return {"label": self.label, "description": self.description, "schema": schema}
 
 
+_EVERYWHERE = "every worker and triggerer, and for the form's Test of the API server"
+#: In the order of how often they are needed.
 FIELDS: tuple[ConnectionField, ...] = (
-    ConnectionField("project", "Project Id", "Project of the workflows, unless a task names another one."),
-    ConnectionField("location", "Location", "Region of the workflows, such as europe-west1."),
-    ConnectionField("key_path", "Keyfile Path", "Path of a service account key (JSON) on every worker."),
+    ConnectionField(
+        "project",
+        "Project Id",
+        "Project of the workflows, id or number, unless a task names another one; that of the credentials if empty. "
+        "The fields are explained in docs/connection.md, the service in https://cloud.google.com/workflows/docs",
+        example="my-project",
+    ),
+    ConnectionField(
+        "location",
+        "Location",
+        "Region of the workflows, unless a task names another one.",
+        example="europe-west1",
+    ),
+    ConnectionField(
+        "key_path",
+        "Keyfile Path",
+        f"Identity: path of a service account key (JSON) on {_EVERYWHERE}. Leave all identity fields empty for "
+        "Application Default Credentials; fill one at most.",
+        example="/etc/airflow/keys/workflows.json",
+    ),
     ConnectionField(
         "keyfile_dict",
         "Keyfile JSON",
-        "Content of a service account key (JSON).",
+        "Identity: content of a service account key (JSON).",
         parse=_as_object,
         format="password",
+        example='{"type": "service_account", …}',
     ),
     ConnectionField(
         "credential_config_file",
         "Credential Configuration File",
-        "Path or JSON of a credential configuration, for example of workload identity federation.",
+        "Identity: path or JSON of a credential configuration, such as of workload identity federation. A path is read "
+        f"on {_EVERYWHERE}.",
         parse=_as_path_or_object,
+        example="/etc/airflow/keys/federation.json",
     ),
     ConnectionField(
         "impersonation_chain",
         "Impersonation Chain",
-        "Service account to impersonate; or several, comma separated: delegates first, the target last.",
+        "Service account to impersonate with that identity; or several, comma separated: delegates first, the target "
+        "last.",
         parse=as_list,
+        example="airflow@my-project.iam.gserviceaccount.com",
     ),
     ConnectionField(
-        "scope",
-        "Scopes (comma separated)",
-        "OAuth scopes of the access token. Empty: cloud-platform, the only one that the API accepts.",
-        parse=as_list,
-        attribute="scopes",
+        "quota_project_id",
+        "Quota Project Id",
+        "Project whose quota the requests use, if another one.",
+        example="my-quota-project",
     ),
-    ConnectionField("quota_project_id", "Quota Project Id", "Project whose quota the requests use, if another one."),
+    ConnectionField(
+        "api_endpoint",
+        "API Endpoint",
+        "Address of a regional or private endpoint, or of an emulator, without a path; empty for Google's.",
+        example="https://workflowexecutions.googleapis.com",
+    ),
+    ConnectionField(
+        "timeout",
+        "Timeout (seconds)",
+        "Seconds for one request.",
+        parse=_as_float,
+        json_type="number",
+        default=60,
+        limits={"exclusiveMinimum": 0},
+        example="60",
+    ),
     ConnectionField(
         "num_retries",
         "Number of Retries",
@@ -183,37 +225,45 @@ FIELDS: tuple[ConnectionField, ...] = (
         json_type="integer",
         default=5,
         limits={"minimum": 0},
+        example="5",
+    ),
+    ConnectionField(
+        "scope",
+        "Scopes (comma separated)",
+        "OAuth scopes of the access token; empty for the only one that the API documents.",
+        parse=as_list,
+        attribute="scopes",
+        example="https://www.googleapis.com/auth/cloud-platform",
+    ),
+    ConnectionField(
+        "api_version",
+        "API Version",
+        "v1 or v1beta, which lacks labels, filter and order_by.",
+        default="v1",
+        limits={"enum": list(API_VERSIONS)},
+        example="v1",
     ),
     ConnectionField(
         "is_anonymous",
         "Anonymous credentials",
-        "Send no access token: for an emulator.",
+        "Identity: none, no access token is sent. For an emulator.",
         parse=_as_bool,
         json_type="boolean",
         default=False,
     ),
     ConnectionField(
-        "api_endpoint",
-        "API Endpoint",
-        "Other address than https://workflowexecutions.googleapis.com: of a region, or of an emulator.",
-    ),
-    ConnectionField(
-        "api_version",
-        "API Version",
-        "v1 has everything; v1beta lacks labels, filters and ordering.",
-        default="v1",
-        limits={"enum": list(API_VERSIONS)},
-    ),
-    ConnectionField(
-        "timeout",
-        "Timeout (seconds)",
-        "How long one request may take.",
-        parse=_as_float,
-        json_type="number",
-        default=60,
-        limits={"exclusiveMinimum": 0},
+        "test_workflow",
+        "Workflow of the Test button",
+        "Workflow whose executions the Test button lists; empty for one that need not exist.",
+        example="my-workflow",
     ),
 )
+
+
+def placeholders() -> dict[str, str]:
+    """Return what the form of Airflow 2 shows in empty fields, by the fields' names."""
+    return {spec.name: spec.example for spec in FIELDS if spec.example}
+
 
 _USE_INSTEAD = "let a secrets backend provide the connection with keyfile_dict, or use key_path"
 _USE_FEDERATION = "use credential_config_file (workload identity federation)"

@@ -54,6 +54,7 @@ class ConnectionSettings:
     :param api_endpoint: ``http(s)://host[:port]``; ``None`` means that of the credentials' universe.
     :param api_version: ``v1`` or ``v1beta``.
     :param timeout: seconds for one request; 60 is google-api-python-client's own default.
+    :param test_workflow: workflow that a test of the connection lists.
     :raises ValueError: when fields exclude each other or are out of range; never quotes a secret.
     """
 
@@ -70,6 +71,7 @@ class ConnectionSettings:
     api_endpoint: str | None = None
     api_version: str = "v1"
     timeout: float = 60.0
+    test_workflow: str | None = None
 
     def __post_init__(self) -> None:
         """Check the fields, each alone and together."""

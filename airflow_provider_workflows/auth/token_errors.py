@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from http.client import responses
 from typing import Any
 
+from airflow_provider_workflows.auth.token_advice import token_advice
 from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import CredentialsError
 
@@ -50,8 +51,15 @@ def credentials_error(error: BaseException) -> CredentialsError:
     return CredentialsError(
         f"no access token could be obtained for the connection ({type(error).__name__}"
         + (f": {details}" if details else "")
-        + "): check the key, the impersonation chain and the permissions of the identity"
+        + f"): {token_advice([details, *_heard(error)])}"
     )
+
+
+def _heard(error: BaseException) -> Iterator[str]:
+    """Yield everything that google-auth's errors say, names of classes included; to look into, never to show."""
+    for each in _google_errors(error):
+        yield type(each).__name__
+        yield from (arg for arg in each.args if isinstance(arg, str))
 
 
 def is_transient(error: BaseException) -> bool:

@@ -162,6 +162,37 @@ STATES: Mapping[str, bool] = {
 SUCCESS_STATES: frozenset[str] = frozenset({"SUCCEEDED"})
 FAILURE_STATES: frozenset[str] = frozenset({"FAILED", "CANCELLED", "UNAVAILABLE"})
 
+#: The numbers of the states in the API's protocol buffers, which Google's client libraries work with.
+STATE_NUMBERS: Mapping[int, str] = {
+    0: "STATE_UNSPECIFIED",
+    1: "ACTIVE",
+    2: "SUCCEEDED",
+    3: "FAILED",
+    4: "CANCELLED",
+    5: "UNAVAILABLE",
+    6: "QUEUED",
+}
+
+
+def state_names(states: Collection[Any] | str, parameter: str) -> list[str]:
+    """
+    Return states by name: from names, members of the client libraries' enumeration, or the API's numbers.
+
+    A text is one state, not its letters.
+
+    :raises ValueError: naming the parameter, for what is no state of the API.
+    """
+    if isinstance(states, (str, int)):
+        states = [states]
+    return [_state_name(state, parameter) for state in states]
+
+
+def _state_name(state: Any, parameter: str) -> str:
+    name = getattr(state, "name", STATE_NUMBERS.get(state) if type(state) is int else state)
+    if not isinstance(name, str) or name not in STATES:
+        raise ValueError(f"{parameter} must hold states of executions ({', '.join(STATES)}), got {quoted(state)}.")
+    return name
+
 
 def is_known(state: str | None) -> bool:
     """Tell whether the API documents this state; the service says that more may be added."""

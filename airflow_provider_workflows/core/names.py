@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Name workflows and executions, and check each part of a name before it can reach a URL."""
+"""
+Name workflows and executions, and check each part of a name before it can reach a URL.
+
+A caller may give ids, or whole resource names as the API shows them; :func:`said` makes one of both.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +19,65 @@ _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[A-Za-z0-9][A-Za-z0-9_-]*")
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 #: Workflow ids have at most 64 characters, execution ids 36; a project may have its domain before it.
 _LONGEST = 128
+_WHOLE_NAME = re.compile(
+    r"projects/(?P<project_id>[^/]+)/locations/(?P<location>[^/]+)/workflows/(?P<workflow_id>[^/]+)"
+    r"(?:/executions/(?P<execution_id>[^/]+))?"
+)
+#: What each part is called in errors, where more than a plain id is taken.
+_WHOLE = {"workflow_id": "projects/…/workflows/…", "execution_id": "projects/…/executions/…"}
 
 
 def _check_segment(parameter: str, value: Any, pattern: re.Pattern[str] = _SEGMENT) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST or not pattern.fullmatch(value) or is_key(value):
-        hint = "it is empty" if not value else f"got {quoted(value)}"
-        msg = (
-            f"{parameter} must be a plain id of letters, digits, '-' and '_' ({hint}). "
-            f"Pass the last part of a resource name, not the whole name."
-        )
-        raise ValueError(msg)
+        hint = f"got {quoted(value)}" if value else "it is empty"
+        if isinstance(value, Mapping) and "name" in value:
+            hint = "got an Execution: pass its ['name']"
+        whole = f", or the whole resource name {_WHOLE[parameter]}" if parameter in _WHOLE else ""
+        raise ValueError(f"{parameter} must be a plain id of letters, digits, '-' and '_'{whole} ({hint}).")
     return value
 
 
 def check_project(parameter: str, value: Any) -> str:
     """Return a project's id or number, or raise a ``ValueError`` that names the parameter."""
     return _check_segment(parameter, value, _PROJECT)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Hold what a caller says of a name, by the parameters' names; what is ``None`` is for the connection to say."""
+
+    workflow_id: Any
+    execution_id: Any
+    location: Any
+    project_id: Any
+
+
+def said(workflow_id: Any, execution_id: Any = None, location: Any = None, project_id: Any = None) -> Said:
+    """
+    Take ids and whole resource names together; with a whole ``execution_id`` the rest may be left out.
+
+    A name that the service returned has the project's *number*. Whether that is the ``project_id`` which the caller
+    gave cannot be told, so it counts as the same, and the caller's is kept.
+
+    :raises ValueError: for a name that contradicts another parameter; it names both.
+    """
+    parts = {"location": location, "project_id": project_id, "workflow_id": workflow_id, "execution_id": execution_id}
+    for parameter in ("workflow_id", "execution_id"):
+        value = parts[parameter]
+        whole = _WHOLE_NAME.fullmatch(value) if isinstance(value, str) else None
+        if whole is None or whole.lastgroup != parameter:
+            continue
+        for part, named in whole.groupdict().items():
+            known = parts[part]
+            if part == parameter or not known:
+                parts[part] = named or known
+            elif named and _differ(part, str(known), named):
+                raise ValueError(f"{parameter} {quoted(value)} contradicts {part} {quoted(known)}. Keep one of them.")
+    return Said(**parts)
+
+
+def _differ(part: str, one: str, other: str) -> bool:
+    return one != other and (part != "project_id" or one.isdecimal() == other.isdecimal())
 
 
 @dataclass(frozen=True)

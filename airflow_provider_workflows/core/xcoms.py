@@ -16,10 +16,11 @@ WORKFLOW_LINK = "_link_WorkflowLink"
 
 
 def execution_xcoms(name: ExecutionName) -> dict[str, str]:
-    """Return what is known as soon as an execution exists: its id, its name, and the links to the console."""
+    """Return what is known as soon as an execution exists: its id, its name, and its address in the console."""
     return {
         "execution_id": name.execution_id,
         "execution_name": str(name),
+        "execution_url": execution_address(name),
         EXECUTION_LINK: execution_address(name),
         **workflow_xcoms(name.workflow_name),
     }

@@ -26,7 +26,7 @@ try has taken over, :class:`Leaving` ends a try that is killed or taken over.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ from airflow_provider_workflows.durable.earlier import EarlierTries
 from airflow_provider_workflows.durable.identity import ATTEMPT, TaskIdentity, fingerprint_of, label_of
 from airflow_provider_workflows.durable.later import LaterTries
 from airflow_provider_workflows.durable.leaving import Attempt, Leaving, Progress
-from airflow_provider_workflows.durable.record import RECORD_KEY, Record, Store, check_not_taken_over, is_taken_over
+from airflow_provider_workflows.durable.record import Record, Store, check_not_taken_over
+from airflow_provider_workflows.durable.recording import Recording, TaskKilled
 from airflow_provider_workflows.durable.search import LOOK_BACK_MARGIN, TaskSearch
 from airflow_provider_workflows.durable.unclear import unclear
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsError
@@ -99,6 +100,7 @@ class DurableCreate:
         self._fingerprint = fingerprint_of(workflow, body)
         self._key = identity.create_key(self._fingerprint)
         self._progress = Progress()
+        self._recording = Recording(record, workflow, self._key, identity.generation, self._stop, log)
         self._later = LaterTries(client.clock, identity, log)
         self._search = TaskSearch(client, workflow, identity, log) if client.api.version == "v1" else None
         self._earlier = EarlierTries(client, identity, None, self._search, log)
@@ -112,11 +114,18 @@ class DurableCreate:
         self._earlier = replace(self._earlier, record=Record.read(self._store))
         if self._earlier.may_exist:
             self._refuse_to_guess()
-            choice = self._earlier.choose(self._choose)
+            choice = self._look_back()
             self._cancel(choice.cancel, "is left from before this task was cleared or changed")
             if choice.attach is not None:
                 return self._attach(choice.attach)
         return self._create()
+
+    def note_kill(self) -> bool:
+        """Note a kill that comes while Airflow is asked to write; tell whether it was noted and will be done."""
+        return self._recording.note_kill()
+
+    def _stop(self) -> None:
+        self.leaving(self._client).cancel()
 
     def leaving(self, client: WorkflowsClient, seconds: float = CANCEL_BOUND) -> Leaving:
         """
@@ -137,6 +146,14 @@ class DurableCreate:
         if (record.key, record.generation) == (self._key, self._identity.generation):
             raise self._unclear("an earlier try sent a create and did not live to see the answer")
 
+    def _look_back(self) -> Choice:
+        try:
+            return self._earlier.choose(self._choose)
+        except WorkflowsError as exc:
+            why = f"looking for one of an earlier try failed: {exc}"
+            exc.args = (f"No execution of {self._workflow} was created, because {why}",)
+            raise
+
     def _choose(self, found: Iterable[Execution]) -> Choice:
         return choose(
             found,
@@ -153,7 +170,8 @@ class DurableCreate:
         since = min(since, self._client.clock.time())  # whoever wrote it may have had another clock
         self._log.info("%s of an earlier try is %s: going on with it.", name, execution.get("state"))
         self._progress.execution = execution
-        self._remember_execution(execution, since, label_of(execution, ATTEMPT))
+        self._recording.goes_on_with(execution, since, label_of(execution, ATTEMPT))
+        self._stop_if_killed()
         return Created(execution, since, attached=True)
 
     def _cancel(self, executions: Iterable[Execution], why: str) -> None:
@@ -185,7 +203,7 @@ class DurableCreate:
                 if made is None and lost == MAX_LOST:
                     raise
             except WorkflowsError:
-                self._withdraw()
+                self._recording.made_nothing(self._earlier.record)
                 raise
             if made is not None:
                 return self._created(made, self._progress.attempts[-1])
@@ -210,25 +228,23 @@ class DurableCreate:
         A failure stops it: Airflow refuses when another try has taken over this task, for example after missed
         heartbeats, and that try has already looked for what this one created.
         """
+        self._stop_if_killed()
         self._check_later()
         attempt = Attempt(uuid.uuid4().hex, self._client.clock.time())
-        self._record(None, attempt.sent_at, attempt.id).write(self._store)
+        self._recording.about_to_send(attempt.sent_at, attempt.id)
         self._progress.attempts.append(attempt)
         return attempt
+
+    def _stop_if_killed(self) -> None:
+        """End a task that was killed and goes on all the same; stop what it has learnt of meanwhile."""
+        if self._progress.killed:
+            self._stop()
+            raise TaskKilled("The task was killed while it was creating an execution.")
 
     def _check_later(self) -> None:
         """Notice that another try has taken over, where no store tells."""
         if self._store is None and self._search is not None:
             self._later.check(self._search)
-
-    def _withdraw(self) -> None:
-        """Take back what was written down for a create that made nothing: the next try has nothing to look for."""
-        record = self._earlier.record
-        if record is not None:
-            self._unless_refused(lambda: record.write(self._store))
-        elif self._store is not None:
-            store = self._store
-            self._unless_refused(lambda: store.delete(RECORD_KEY))
 
     def _labelled_body(self, attempt: Attempt) -> dict[str, Any]:
         if self._search is None:
@@ -255,10 +271,13 @@ class DurableCreate:
     def _created(self, execution: Execution, attempt: Attempt) -> Created:
         self._progress.execution, self._progress.unanswered = execution, None
         try:
-            self._remember_execution(execution, attempt.sent_at, attempt.id)
+            self._recording.goes_on_with(execution, attempt.sent_at, attempt.id)
+            self._stop_if_killed()
             self._check_later()
+        except TaskKilled:
+            raise
         except Exception:
-            self._log.warning("Another try of this task has taken over while %s was created.", self._name(execution))
+            self._log.warning("%s was created when another try had taken over.", self._name(execution))
             self.leaving(self._client).give_way()
             raise
         if len(self._progress.attempts) > 1:
@@ -278,25 +297,3 @@ class DurableCreate:
     def _unclear(self, why: str) -> AmbiguousCreate:
         now, labelled = self._client.clock.time(), self._search is not None
         return unclear(self._workflow, why, now=now, labelled=labelled)
-
-    # --- the record ---
-
-    def _record(self, execution_id: str | None, since: float, attempt: str | None) -> Record:
-        return Record(self._workflow, execution_id, self._key, self._identity.generation, since, attempt)
-
-    def _remember_execution(self, execution: Execution, since: float, attempt: str | None) -> None:
-        record = self._record(execution_id_of(execution), since, attempt)
-        self._unless_refused(lambda: record.write(self._store))
-
-    def _unless_refused(self, write: Callable[[], None]) -> None:
-        """
-        Write to the store; a failure is only logged: nothing may come between an execution and its wait.
-
-        :raises Exception: Airflow's own refusal, where another try has taken over.
-        """
-        try:
-            write()
-        except Exception as exc:
-            if is_taken_over(exc):
-                raise
-            self._log.exception("The task's state could not be written; the execution's labels still tell.")

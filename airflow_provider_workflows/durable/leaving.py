@@ -48,11 +48,13 @@ class Progress:
     :ivar attempts: the creates that were sent.
     :ivar unanswered: the one of them of which is not known what it made.
     :ivar execution: the one that the try goes on with.
+    :ivar killed: whether a kill has been done, after which Airflow 3 lets the task go on for some seconds.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
     unanswered: Attempt | None = None
     execution: Execution | None = None
+    killed: bool = False
 
     @property
     def ids(self) -> set[str | None]:
@@ -86,6 +88,7 @@ class Leaving:
 
         Never raises for the API, and says what may be going and could not be found.
         """
+        self.progress.killed = True
         known = self._known()
         self._cancel(known)  # before anything is looked for: there may be few seconds
         if known and len(self.progress.attempts) < 2:
@@ -98,8 +101,12 @@ class Leaving:
         self._cancel(each for each in found if not _is_among(each, known))
         self._report(found, "no execution was found")
 
-    def give_way(self) -> None:
-        """Cancel what this try made, unless it may be what the try that has taken over goes on with."""
+    def give_way(self, *, patient: bool = True) -> None:
+        """
+        Cancel what this try made, unless it may be what the try that has taken over goes on with.
+
+        :param patient: wait until the other try's execution, if there is one, must be listed.
+        """
         if not self.progress.attempts:
             return
         made = self._known()
@@ -107,7 +114,7 @@ class Leaving:
         try:
             if search := self._bounded().search:
                 is_later = self.earlier.identity.is_before
-                found = search.of_any_try(is_later)
+                found = search.of_any_try(is_later if patient else None)
                 later = any(map(is_later, found))
                 made += [each for each in found if self._is_mine(each) and not _is_among(each, made)]
         except WorkflowsError as exc:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,14 +17,24 @@ from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
-from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.ignored import IgnoredArguments
+from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
-from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
+from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.hooks.trial import (
+    ASK_AGAIN,
+    CREDENTIALS_LOADED,
+    failed,
+    for_a_form,
+    is_answer,
+    tested_workflow,
+    worked,
+)
 from airflow_provider_workflows.polling.loop_log import LoopLog
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from airflow_provider_workflows.api.client import AsyncWorkflowsClient
     from airflow_provider_workflows.auth.credentials import Resolved
@@ -150,21 +159,25 @@ class WorkflowExecutionsAsyncHook(HookBase):
         self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
 
     async def workflow(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None
+        self, workflow_id: str | None, location: str | None = None, project_id: str | None = None
     ) -> WorkflowName:
         """Name a workflow; see :meth:`WorkflowExecutionsHook.workflow`."""
+        return await self._workflow(said(workflow_id, None, location, project_id))
+
+    async def _workflow(self, parts: Said) -> WorkflowName:
         settings = await self.get_settings()
         project = None
-        if not (project_id or settings.project):
+        if not (parts.project_id or settings.project):
             await self.get_client()
             project = self._resolved.project if self._resolved else None
-        return workflow_name(workflow_id, location, project_id, settings, project)
+        return workflow_name(parts, settings, project)
 
     async def execution(
-        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
     ) -> ExecutionName:
-        """Name an execution; see :meth:`workflow`."""
-        return (await self.workflow(workflow_id, location, project_id)).execution(execution_id)
+        """Name an execution; see :meth:`WorkflowExecutionsHook.execution`."""
+        parts = said(workflow_id, execution_id, location, project_id)
+        return (await self._workflow(parts)).execution(parts.execution_id)
 
     async def create_execution(
         self,
@@ -175,22 +188,26 @@ class WorkflowExecutionsAsyncHook(HookBase):
         argument: Any = None,
         labels: Mapping[str, str] | None = None,
         execution: Mapping[str, Any] | None = None,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """Create an execution; see :meth:`WorkflowExecutionsHook.create_execution`."""
+        self._ignore(ignored)
         workflow = await self.workflow(workflow_id, location, project_id)
         client, body = await self.get_client(), create_body(argument, labels, execution)
         return await client.retry.asynchronous(made_nothing)(client.create, workflow, body)
 
     async def get_execution(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
         execution_id: str,
         view: str = "FULL",
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """Get an execution; see :meth:`WorkflowExecutionsHook.get_execution`."""
+        self._ignore(ignored)
         name = await self.execution(workflow_id, execution_id, location, project_id)
         return await (await self.get_client()).get(name, view)
 
@@ -205,8 +222,10 @@ class WorkflowExecutionsAsyncHook(HookBase):
         order_by: str | None = None,
         page_size: int | None = None,
         limit: int | None = None,
+        **ignored: Unpack[IgnoredArguments],
     ) -> AsyncIterator[Execution]:
         """List executions; see :meth:`WorkflowExecutionsHook.list_executions`."""
+        self._ignore(ignored)
         workflow = await self.workflow(workflow_id, location, project_id)
         client = await self.get_client()
         pages = client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
@@ -214,15 +233,22 @@ class WorkflowExecutionsAsyncHook(HookBase):
             yield execution
 
     async def cancel_execution(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """Cancel an execution; see :meth:`WorkflowExecutionsHook.cancel_execution`."""
+        self._ignore(ignored)
         name = await self.execution(workflow_id, execution_id, location, project_id)
         return await (await self.get_client()).cancel(name)
 
     async def wait_for_execution(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -241,7 +267,7 @@ class WorkflowExecutionsAsyncHook(HookBase):
         async with join_poller(self._arguments, name.workflow_name, self.clock) as poller:
             try:
                 await poller.wait_for_end(
-                    execution_id,
+                    name.execution_id,
                     poll_interval=poll_interval,
                     success_states=success_states,
                     failure_states=failure_states,
@@ -274,19 +300,34 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
     async def test_connection(self) -> tuple[bool, str]:
         """Try the connection; see :meth:`WorkflowExecutionsHook.test_connection`."""
-        from airflow_provider_workflows.exceptions import ExecutionNotFound, WorkflowsError
-
         try:
-            if not (await self.get_settings()).location:
+            self._settings = for_a_form(await self.get_settings())
+            if not self._settings.location:
                 await self.get_client()
                 return True, CREDENTIALS_LOADED
-            name = await self.workflow(TEST_WORKFLOW)
-            with contextlib.suppress(ExecutionNotFound):
-                async for _ in (await self.get_client()).list(name, limit=1):
-                    pass
+            return await self._ask(await self.workflow(tested_workflow(self._settings)))
         except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
             return False, str(exc)
-        return True, api_answers(name)
+        finally:
+            await self.close()
+            self._settings = None
+
+    async def _ask(self, workflow: WorkflowName, *, again: bool = True) -> tuple[bool, str]:
+        client = (await self.get_client()).without_retries()
+        host = client.api.endpoint
+        try:
+            async for _ in client.list(workflow, limit=1):
+                pass
+        except WorkflowsError as exc:
+            if is_answer(exc, workflow):
+                return True, worked(host, workflow)
+            if again and getattr(exc, "retryable", False):
+                await self.clock.async_sleep(ASK_AGAIN)
+                repeated = await self._ask(workflow, again=False)
+                if repeated[0]:
+                    return repeated
+            return False, failed(exc, host, workflow)
+        return True, worked(host, workflow)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -3,28 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import BaseHook
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.core.names import WorkflowName
+from airflow_provider_workflows.core.ignored import IgnoredArguments, ignored_line
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.auth.credentials import Resolved
-
-#: A workflow that nobody has; no method of this API works without one, so a 404 for it is an answer, too.
-TEST_WORKFLOW = "airflow-connection-test"
-CREDENTIALS_LOADED = "The credentials were loaded. Set project and location to have the API asked as well."
-
-
-def api_answers(workflow: WorkflowName) -> str:
-    """Return what a connection test says of an API that answers."""
-    return f"The API answers for project {workflow.project} in {workflow.location}."
 
 
 class HookBase(BaseHook):
@@ -65,6 +56,13 @@ class HookBase(BaseHook):
     @property
     def _arguments(self) -> ConnectionArguments:
         return ConnectionArguments(self.gcp_conn_id, self.impersonation_chain, self.api_version, self.api_endpoint)
+
+    def _ignore(self, given: Mapping[str, Any]) -> None:
+        """Say where the meaning of arguments lives that the Google provider's hook takes; refuse all others."""
+        for name in given.keys() - IgnoredArguments.__annotations__.keys():
+            raise TypeError(f"unexpected keyword argument {name!r}")
+        if line := ignored_line(given):
+            self.log.warning(line)
 
     def _retry(self, settings: ConnectionSettings) -> RetryPolicy:
         return RetryPolicy(settings.num_retries, self.clock)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_workflows.auth.settings import ConnectionSettings, settings_from_extra
 from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.core.names import WorkflowName
+from airflow_provider_workflows.core.names import Said, WorkflowName
 from airflow_provider_workflows.core.quoting import is_quotable, quoted, quoted_fields
 
 if TYPE_CHECKING:
@@ -96,24 +96,23 @@ def _extra(connection: Connection) -> dict[str, Any]:
     return extra
 
 
-def workflow_name(
-    workflow_id: str, location: str | None, project_id: str | None, settings: ConnectionSettings, project: str | None
-) -> WorkflowName:
+def workflow_name(said: Said, settings: ConnectionSettings, project: str | None) -> WorkflowName:
     """
     Name a workflow from a task's arguments, with the connection's project and location where a task says none.
 
+    :param project: that of the credentials, for a connection that says none.
     :raises ValueError: naming the parameter that is missing or not an id.
     """
     # Native rendering of templates makes numbers of ids that look like one.
-    project_id = _text(project_id) or settings.project or project
-    location = _text(location) or settings.location
+    project_id = _text(said.project_id) or settings.project or project
+    location = _text(said.location) or settings.location
     if not project_id:
         msg = "project_id is missing: pass project_id=, or set the connection's project."
         raise ValueError(msg)
     if not location:
         msg = "location is missing: pass location= (us-central1, for example), or set the connection's location."
         raise ValueError(msg)
-    return WorkflowName(project_id, location, workflow_id)
+    return WorkflowName(project_id, location, said.workflow_id)
 
 
 def _text(value: Any) -> Any:

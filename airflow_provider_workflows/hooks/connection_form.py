@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_workflows.auth.fields import FIELDS, ConnectionField
+from airflow_provider_workflows.auth.fields import FIELDS, ConnectionField, placeholders
 from airflow_provider_workflows.provider_info import HIDDEN_FIELDS
 
 
@@ -22,7 +22,7 @@ def connection_form_widgets() -> dict[str, Any]:
 
 def ui_field_behaviour() -> dict[str, Any]:
     """Return which of the standard fields the form hides, in Airflow 2's spelling."""
-    return {"hidden_fields": list(HIDDEN_FIELDS), "relabeling": {}, "placeholders": {}}
+    return {"hidden_fields": list(HIDDEN_FIELDS), "relabeling": {}, "placeholders": placeholders()}
 
 
 def _widget(spec: ConnectionField) -> Any:

@@ -7,7 +7,6 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,24 @@ from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.failure import execution_error
-from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
-from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
+from airflow_provider_workflows.core.ignored import IgnoredArguments
+from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
+from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
-from airflow_provider_workflows.hooks.base import CREDENTIALS_LOADED, TEST_WORKFLOW, HookBase, api_answers
+from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import workflow_name
+from airflow_provider_workflows.hooks.trial import (
+    ASK_AGAIN,
+    CREDENTIALS_LOADED,
+    failed,
+    for_a_form,
+    is_answer,
+    tested_workflow,
+    worked,
+)
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from airflow_provider_workflows.api.client import WorkflowsClient
     from airflow_provider_workflows.auth.credentials import Resolved
@@ -120,22 +129,29 @@ class WorkflowExecutionsHook(HookBase):
                 self.log.warning("No credentials yet; asking again for up to %.0f s: %s", self._patience, exc)
             self.clock.sleep(LOOK_FOR_CREDENTIALS)
 
-    def workflow(self, workflow_id: str, location: str | None = None, project_id: str | None = None) -> WorkflowName:
+    def workflow(
+        self, workflow_id: str | None, location: str | None = None, project_id: str | None = None
+    ) -> WorkflowName:
         """
         Name a workflow, with the connection's project and location where none is given.
 
-        :raises ValueError: naming the parameter that is missing or not an id.
+        :param workflow_id: its id, or its whole resource name.
+        :raises ValueError: naming the parameter that is missing, not an id, or contradicted by a whole name.
         """
+        return self._workflow(said(workflow_id, None, location, project_id))
+
+    def _workflow(self, parts: Said) -> WorkflowName:
         project = None
-        if not (project_id or self.settings.project):
+        if not (parts.project_id or self.settings.project):
             project = self._identity().project
-        return workflow_name(workflow_id, location, project_id, self.settings, project)
+        return workflow_name(parts, self.settings, project)
 
     def execution(
-        self, workflow_id: str, execution_id: str, location: str | None = None, project_id: str | None = None
+        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
     ) -> ExecutionName:
-        """Name an execution; see :meth:`workflow`."""
-        return self.workflow(workflow_id, location, project_id).execution(execution_id)
+        """Name an execution by its id, or by its whole resource name and no more; see :meth:`workflow`."""
+        parts = said(workflow_id, execution_id, location, project_id)
+        return self._workflow(parts).execution(parts.execution_id)
 
     def create_execution(
         self,
@@ -146,6 +162,7 @@ class WorkflowExecutionsHook(HookBase):
         argument: Any = None,
         labels: Mapping[str, str] | None = None,
         execution: Mapping[str, Any] | None = None,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """
         Create an execution of the latest revision of a workflow, with exactly one POST.
@@ -160,6 +177,7 @@ class WorkflowExecutionsHook(HookBase):
         :raises AmbiguousCreate: where the answer got lost: an execution may exist.
         :raises WorkflowsApiError: where the service refuses.
         """
+        self._ignore(ignored)
         return self.create(self.workflow(workflow_id, location, project_id), create_body(argument, labels, execution))
 
     def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Execution:
@@ -169,12 +187,13 @@ class WorkflowExecutionsHook(HookBase):
 
     def get_execution(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
         execution_id: str,
         view: str = "FULL",
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """
         Get an execution.
@@ -182,6 +201,7 @@ class WorkflowExecutionsHook(HookBase):
         :param view: ``FULL``, or ``BASIC`` without argument, result, error, status and labels.
         :raises ExecutionNotFound: where it does not exist.
         """
+        self._ignore(ignored)
         return self.client.get(self.execution(workflow_id, execution_id, location, project_id), view)
 
     def list_executions(
@@ -195,6 +215,7 @@ class WorkflowExecutionsHook(HookBase):
         order_by: str | None = None,
         page_size: int | None = None,
         limit: int | None = None,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Iterator[Execution]:
         """
         List executions over all pages, newest first; pages are fetched as they are consumed.
@@ -204,22 +225,30 @@ class WorkflowExecutionsHook(HookBase):
         :param page_size: executions per request; the largest that the version and view allow unless given.
         :param limit: stop after so many.
         """
+        self._ignore(ignored)
         workflow = self.workflow(workflow_id, location, project_id)
         return self.client.list(workflow, view=view, filter=filter, order_by=order_by, page_size=page_size, limit=limit)
 
     def cancel_execution(
-        self, workflow_id: str, location: str | None = None, project_id: str | None = None, *, execution_id: str
+        self,
+        workflow_id: str | None = None,
+        location: str | None = None,
+        project_id: str | None = None,
+        *,
+        execution_id: str,
+        **ignored: Unpack[IgnoredArguments],
     ) -> Execution:
         """
         Cancel an execution; one that is already over is no error and is returned as it ended.
 
         The answer to a cancel may still say ACTIVE: whether the service waits is not documented.
         """
+        self._ignore(ignored)
         return self.client.cancel(self.execution(workflow_id, execution_id, location, project_id))
 
     def wait_for_execution(
         self,
-        workflow_id: str,
+        workflow_id: str | None = None,
         location: str | None = None,
         project_id: str | None = None,
         *,
@@ -292,18 +321,36 @@ class WorkflowExecutionsHook(HookBase):
 
         :return: whether it works, and a text for the form.
         """
-        self._patience = 0.0  # somebody looks at a form, and can press the button again
+        patience, self._patience = self._patience, 0.0
         try:
-            settings = self.settings
-            if not settings.location:
+            self._settings = for_a_form(self.settings)
+            if not self._settings.location:
                 self._open_session()
                 return True, CREDENTIALS_LOADED
-            name = self.workflow(TEST_WORKFLOW)
-            with contextlib.suppress(ExecutionNotFound):
-                next(self.client.list(name, limit=1), None)
+            workflow = self.workflow(tested_workflow(self._settings))
+            return self._ask(workflow)
         except (ValueError, WorkflowsError, AirflowNotFoundException) as exc:
             return False, str(exc)
-        return True, api_answers(name)
+        finally:
+            self.close()
+            self._settings, self._patience = None, patience
+
+    def _ask(self, workflow: WorkflowName, *, again: bool = True) -> tuple[bool, str]:
+        """List one execution; after a passing error once more, and then what failed first is told."""
+        client = self.client.without_retries()
+        host = client.api.endpoint
+        try:
+            next(client.list(workflow, limit=1), None)
+        except WorkflowsError as exc:
+            if is_answer(exc, workflow):
+                return True, worked(host, workflow)
+            if again and getattr(exc, "retryable", False):
+                self.clock.sleep(ASK_AGAIN)
+                repeated = self._ask(workflow, again=False)
+                if repeated[0]:
+                    return repeated
+            return False, failed(exc, host, workflow)
+        return True, worked(host, workflow)
 
     def close(self) -> None:
         """Close the connections; the hook opens new ones when it is used again."""

@@ -25,17 +25,20 @@ class _ConsoleLink(BaseOperatorLink):
         return f"_link_{type(self).__name__}"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's signature
-        """Return the address that the task stored, or nothing where it has not come that far."""
+        """Return the address that the task stored, or nothing where it has not come that far.
+
+        Nothing is an empty text: Airflow 3 would store ``None`` and show a link to "None".
+        """
         return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
 
 
 class WorkflowExecutionLink(_ConsoleLink):
     """Open the execution in the console."""
 
-    name = "Workflows Execution"
+    name = "Workflow execution"
 
 
 class WorkflowLink(_ConsoleLink):
     """Open the workflow's list of executions in the console."""
 
-    name = "Workflow"
+    name = "Workflow details"

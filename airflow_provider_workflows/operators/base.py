@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_workflows.compat import BaseOperator
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
@@ -22,7 +22,7 @@ class WorkflowsBaseOperator(BaseOperator):
     """
     Take the parameters that all operators of this package share.
 
-    :param workflow_id: the workflow's id, not its whole resource name. (templated)
+    :param workflow_id: the workflow's id, or its whole resource name. (templated)
     :param location: its region, ``us-central1`` for example; the connection's unless given. (templated)
     :param project_id: its project, id or number; the connection's unless given. (templated)
     :param gcp_conn_id: the Airflow connection, of type ``google_cloud_workflows`` or ``google_cloud_platform``.
@@ -31,7 +31,11 @@ class WorkflowsBaseOperator(BaseOperator):
         (templated)
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's, which is ``v1`` unless it says otherwise.
     :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    :param retry: ignored, as ``metadata`` is: the Google provider's operators have them.
     """
+
+    #: What is taken, because the Google provider's classes take it, and ignored; :mod:`…core.ignored` says why.
+    ignored_arguments: ClassVar[Sequence[str]] = ("retry", "timeout", "metadata")
 
     template_fields: Sequence[str] = (
         "workflow_id",
@@ -47,13 +51,15 @@ class WorkflowsBaseOperator(BaseOperator):
     def __init__(
         self,
         *,
-        workflow_id: str,
+        workflow_id: str | None,
         location: str | None = None,
         project_id: str | None = None,
         gcp_conn_id: str = DEFAULT_CONNECTION_ID,
         impersonation_chain: str | Sequence[str] | None = None,
         api_version: str | None = None,
         api_endpoint: str | None = None,
+        retry: Any = None,
+        metadata: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +70,8 @@ class WorkflowsBaseOperator(BaseOperator):
         self.impersonation_chain = impersonation_chain
         self.api_version = api_version
         self.api_endpoint = api_endpoint
+        self.retry = retry
+        self.metadata = metadata
 
     @cached_property
     def hook(self) -> WorkflowExecutionsHook:
@@ -79,6 +87,13 @@ class WorkflowsBaseOperator(BaseOperator):
         :raises ValueError: naming the parameter that is missing or not an id.
         """
         return self.hook.execution(self.workflow_id, execution_id, self.location, self.project_id)
+
+    def tell_ignored(self) -> None:
+        """Say in the task's log where the meaning of arguments lives that are ignored."""
+        from airflow_provider_workflows.core.ignored import ignored_line
+
+        if line := ignored_line({name: getattr(self, name) for name in self.ignored_arguments}):
+            self.log.warning(line)
 
     def announce(self, context: Context, name: ExecutionName) -> None:
         """Store the execution's id, name and links as XComs, so that they outlive whatever happens next."""
@@ -98,6 +113,18 @@ class WorkflowsBaseOperator(BaseOperator):
     def push_result(self, context: Context, execution: Execution) -> None:
         """Store the decoded result of an execution that succeeded."""
         push(context, result_xcoms(execution))
+
+
+class ExecutionsOperator(WorkflowsBaseOperator):
+    """
+    Take what the operators share and the sensor does not, whose ``timeout`` is Airflow's own.
+
+    :param timeout: ignored: the Google provider's operators have it.
+    """
+
+    def __init__(self, *, timeout: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.timeout = timeout
 
 
 def push(context: Context, xcoms: Mapping[str, Any]) -> None:

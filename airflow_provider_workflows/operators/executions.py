@@ -20,7 +20,8 @@ from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
-from airflow_provider_workflows.operators.base import WorkflowsBaseOperator, push
+from airflow_provider_workflows.operators.base import ExecutionsOperator, push
+from airflow_provider_workflows.operators.plain import check_flags, check_limit, check_numbers
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from airflow_provider_workflows.durable.create import Created, DurableCreate
 
 _LINKS = (WorkflowExecutionLink(), WorkflowLink())
+#: Executions that a list returns unless told otherwise: what a page has by default, and an XCom bears.
+DEFAULT_LIMIT = 100
 
 
-class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator):
+class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
     """
     Create an execution of the latest revision of a workflow, and wait for it if asked to.
 
@@ -63,7 +66,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
     """
 
     template_fields: Sequence[str] = (
-        *WorkflowsBaseOperator.template_fields,
+        *ExecutionsOperator.template_fields,
         "argument",
         "execution",
         "labels",
@@ -98,12 +101,15 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         self.durable = durable
         self.cancel_on_timeout = cancel_on_timeout
         self.queued_timeout = queued_timeout
+        check_flags(self, "wait_for_completion", "deferrable", "cancel_on_kill", "durable", "cancel_on_timeout")
+        check_numbers(self, "poll_interval", "queued_timeout")
         self._name: ExecutionName | None = None
         self._creating: DurableCreate | None = None
         self._store: Any = None  # Airflow's task state store, of a durable task that executes
 
     def execute(self, context: Context) -> Execution:
         """Create the execution, or find the one of an earlier try, and wait for it if asked to."""
+        self.tell_ignored()
         queued_timeout = self._checked_waiting()
         created = self._create(context)
         name = self.name_of(created.execution)
@@ -178,37 +184,43 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, WorkflowsBaseOperator)
         """
         from airflow_provider_workflows.operators.taken_over import was_taken_over
 
+        creating = self._creating if self._name is None else None
         if not self.cancel_on_kill:
+            return
+        if creating is not None and creating.note_kill():
+            self.log.info("Ended while Airflow is asked to write: its answer tells whether another try has this task.")
             return
         if was_taken_over(self._store):
             self.log.info("Another try of this task has taken over: leaving its execution alone.")
-            if self._name is None and self._creating is not None:
-                self._creating.leaving(self.hook.client).give_way()
+            if creating is not None:
+                creating.leaving(self.hook.client).give_way(patient=False)
             return
         if self._name is not None:
             self.cancel(self._name)
-        elif self._creating is not None:
-            self._creating.leaving(self.hook.client).cancel()
+        elif creating is not None:
+            creating.leaving(self.hook.client).cancel()
 
 
-class WorkflowsCancelExecutionOperator(WorkflowsBaseOperator):
+class WorkflowsCancelExecutionOperator(ExecutionsOperator):
     """
     Cancel an execution; one that is already over is no error.
 
     Returns the Execution, as the service shows it right after the cancel.
 
-    :param execution_id: the execution. (templated)
+    :param execution_id: the execution, by its id, or by its whole resource name and without ``workflow_id``.
+        (templated)
     """
 
-    template_fields: Sequence[str] = (*WorkflowsBaseOperator.template_fields, "execution_id")
+    template_fields: Sequence[str] = (*ExecutionsOperator.template_fields, "execution_id")
     operator_extra_links = _LINKS
 
-    def __init__(self, *, workflow_id: str, execution_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, execution_id: str, workflow_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
 
     def execute(self, context: Context) -> Execution:
         """Cancel the execution."""
+        self.tell_ignored()
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         execution = self.hook.client.cancel(name)
@@ -216,44 +228,47 @@ class WorkflowsCancelExecutionOperator(WorkflowsBaseOperator):
         return execution
 
 
-class WorkflowsGetExecutionOperator(WorkflowsBaseOperator):
+class WorkflowsGetExecutionOperator(ExecutionsOperator):
     """
     Get an execution and return it.
 
-    :param execution_id: the execution. (templated)
+    :param execution_id: the execution, by its id, or by its whole resource name and without ``workflow_id``.
+        (templated)
     :param view: ``FULL``, or ``BASIC`` without argument, result, error, status and labels. (templated)
     """
 
-    template_fields: Sequence[str] = (*WorkflowsBaseOperator.template_fields, "execution_id", "view")
+    template_fields: Sequence[str] = (*ExecutionsOperator.template_fields, "execution_id", "view")
     operator_extra_links = _LINKS
 
-    def __init__(self, *, workflow_id: str, execution_id: str, view: str = "FULL", **kwargs: Any) -> None:
+    def __init__(self, *, execution_id: str, workflow_id: str | None = None, view: str = "FULL", **kwargs: Any) -> None:
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
         self.view = view
 
     def execute(self, context: Context) -> Execution:
         """Get the execution."""
+        self.tell_ignored()
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         return self.hook.client.get(name, self.view)
 
 
-class WorkflowsListExecutionsOperator(WorkflowsBaseOperator):
+class WorkflowsListExecutionsOperator(ExecutionsOperator):
     """
     List executions of a workflow, newest first, and return them as a list.
 
     :param view: ``BASIC``, or ``FULL`` with argument, result and labels (100 a page). (templated)
     :param filter: for example ``state="SUCCEEDED"``, v1 only. (templated)
     :param order_by: for example ``startTime desc``, v1 only. (templated)
-    :param limit: at most so many; ``None`` for all.
+    :param limit: at most so many, 100 unless given: a list is an XCom. ``None`` for all. The log says when there are
+        more.
     :param start_date_filter: only executions that started at this time or later: a datetime with a time zone, or an
         ISO 8601 text. Works on both API versions: the newest come first, so listing stops at the first older one.
         (templated)
     """
 
     template_fields: Sequence[str] = (
-        *WorkflowsBaseOperator.template_fields,
+        *ExecutionsOperator.template_fields,
         "view",
         "filter",
         "order_by",
@@ -268,7 +283,7 @@ class WorkflowsListExecutionsOperator(WorkflowsBaseOperator):
         view: str = "BASIC",
         filter: str | None = None,  # noqa: A002 - the API's own name
         order_by: str | None = None,
-        limit: int | None = None,
+        limit: int | None = DEFAULT_LIMIT,
         start_date_filter: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -277,19 +292,28 @@ class WorkflowsListExecutionsOperator(WorkflowsBaseOperator):
         self.filter = filter
         self.order_by = order_by
         self.limit = limit
+        check_limit(limit)
         self.start_date_filter = start_date_filter
 
     def execute(self, context: Context) -> list[Execution]:
         """List the executions."""
+        self.tell_ignored()
         since = parse_time(self.start_date_filter, "start_date_filter")
         workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
         push(context, workflow_xcoms(workflow))
         query: dict[str, Any] = {"view": self.view, "filter": self.filter, "order_by": self.order_by}
         if since is None:
-            return list(self.hook.client.list(workflow, limit=self.limit, **query))
-        return self._since(since, self.hook.client.list(workflow, **query))
+            return list(self.hook.client.list(workflow, limit=self.limit, on_cut=self._tell_cut, **query))
+        recent = self._since(since, self.hook.client.list(workflow, **query))
+        found = list(itertools.islice(recent, self.limit))
+        if found and len(found) == self.limit and next(recent, None):
+            self._tell_cut()
+        return found
 
-    def _since(self, since: datetime, executions: Iterator[Execution]) -> list[Execution]:
+    def _tell_cut(self) -> None:
+        self.log.warning("The list is cut: there are more than limit=%s executions. limit=None gets all.", self.limit)
+
+    def _since(self, since: datetime, executions: Iterator[Execution]) -> Iterator[Execution]:
         """Keep what started since then; in the default order, newest first, the first older one is the last to read."""
         keep = filter if self.order_by else itertools.takewhile
-        return list(itertools.islice(keep(lambda each: started_at(each) >= since, executions), self.limit))
+        return iter(keep(lambda each: started_at(each) >= since, executions))

@@ -33,6 +33,7 @@ from airflow_provider_workflows.core.execution import (
     classify,
     execution_id_of,
     is_ended,
+    state_names,
 )
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName
@@ -75,7 +76,10 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
     def states(self) -> dict[str, Any]:
         """Return the states that end the wait, by name: the client libraries have an enumeration of them."""
-        return {"success_states": _names(self.success_states), "failure_states": _names(self.failure_states)}
+        return {
+            "success_states": state_names(self.success_states, "success_states"),
+            "failure_states": state_names(self.failure_states, "failure_states"),
+        }
 
     def verdict(self, execution: Execution) -> Verdict:
         """Classify an execution by this task's states."""
@@ -194,7 +198,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
     def _announced(self, context: Context, event: EventPayload | str | None = None) -> ExecutionName:
         """Name the execution that the trigger waited for, and store its XComs (there may be none yet)."""
-        known = event["execution_name"].rpartition("/")[2] if isinstance(event, dict) else self.awaited_id(context)
+        known = event["execution_name"] if isinstance(event, dict) else self.awaited_id(context)
         name = self.execution_name(known)
         self.announce(context, name)
         return name
@@ -273,8 +277,3 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if isinstance(error, ExecutionCancelled):
             raise AirflowFailException(str(error)) from error
         raise error
-
-
-def _names(states: Collection[Any] | str) -> list[str]:
-    """Return states by name; a text is one state, not its letters."""
-    return [states] if isinstance(states, str) else [getattr(state, "name", state) for state in states]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_workflows.api.looking import StateLog, check_interval, is_passing
 from airflow_provider_workflows.api.outage import Outage, warn_of_outage
@@ -17,10 +17,12 @@ from airflow_provider_workflows.compat import (
     conf,
 )
 from airflow_provider_workflows.core.deadlines import Deadlines
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, state_names
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
+from airflow_provider_workflows.operators.plain import check_flags
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
@@ -37,8 +39,10 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     errors of the service never fail the sensor before its ``timeout``. It never cancels the execution: that belongs
     to whoever started it.
 
-    :param execution_id: the execution. (templated)
-    :param success_states: states that count as success, ``{"SUCCEEDED"}`` unless given.
+    :param execution_id: the execution, by its id, or by its whole resource name and without ``workflow_id``.
+        (templated)
+    :param success_states: states that count as success, ``{"SUCCEEDED"}`` unless given: names, members of the client
+        libraries' enumeration, or the API's numbers. An empty set means the default.
     :param failure_states: states that fail the task; every other end of an execution fails it, too.
     :param deferrable: wait in the triggerer, without a worker.
     :param poke_interval: seconds between two looks.
@@ -46,33 +50,39 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     :param start_from_trigger: begin in the triggerer, and end there when the execution SUCCEEDED with a small
         result: no worker at all. Needs Airflow 3.3, ``project_id`` and ``location``, and no XCom as an argument;
         in a mapped task Airflow begins on a worker all the same.
-    :param soft_fail: skip the task on timeout and when the execution was cancelled; errors of the API and failed
-        executions still fail it, as in every sensor.
+    :param soft_fail: skip the task on timeout only: an execution that ended badly, a cancelled one included, and errors
+        of the API still fail it.
+    :param request_timeout: ignored, as ``retry`` and ``metadata`` are: the Google provider's sensor has them.
     :raises AirflowSensorTimeout: after ``timeout``.
     :raises ExecutionFailed: with the service's message, the failing step and its line.
     :raises AirflowFailException: from :class:`ExecutionCancelled`.
     """
 
+    ignored_arguments: ClassVar[Sequence[str]] = ("retry", "request_timeout", "metadata")
     template_fields: Sequence[str] = (*WorkflowsBaseOperator.template_fields, "execution_id")
     operator_extra_links = (WorkflowExecutionLink(), WorkflowLink())
 
     def __init__(
         self,
         *,
-        workflow_id: str,
         execution_id: str,
-        success_states: Collection[str] | None = None,
-        failure_states: Collection[str] | None = None,
+        workflow_id: str | None = None,
+        success_states: Collection[Any] | str | None = None,
+        failure_states: Collection[Any] | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
+        request_timeout: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
-        self.success_states = SUCCESS_STATES if success_states is None else success_states
-        self.failure_states = FAILURE_STATES if failure_states is None else failure_states
-        self.deferrable = deferrable or start_from_trigger
+        self.success_states = _states("success_states", success_states) or SUCCESS_STATES
+        self.failure_states = _states("failure_states", failure_states) or FAILURE_STATES
+        self.deferrable = deferrable
         self.start_from_trigger = start_from_trigger
+        check_flags(self, "deferrable", "start_from_trigger", "soft_fail", "never_fail")
+        self.deferrable = deferrable or start_from_trigger
+        self.request_timeout = request_timeout
         self._states: StateLog | None = None
         self._began = 0.0
         self._outage = Outage()
@@ -91,12 +101,11 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait: deferred where asked to, else by poking."""
+        self.tell_ignored()
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         if not self.deferrable:
-            # Airflow 2 warns of a task that is called by another one, and takes this for such a call.
-            poking = getattr(BaseSensorOperator.execute, "__wrapped__", BaseSensorOperator.execute)
-            return poking(self, context)
+            return self._poking(context)
         deadline = self._waiting_since(context) + self.longest_wait()
         return self._skipping(self.wait, context, name, Deadlines(deadline=deadline))
 
@@ -166,20 +175,40 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         late.__cause__ = error
         return late
 
-    def _skipping(self, wait: Callable[..., Execution], *args: Any) -> Execution:
+    def _poking(self, context: Context) -> Any:
         """
-        Skip for what poking skips.
+        Wait as Airflow's sensors do, but for one thing.
 
-        ``soft_fail``: timeouts and cancelled executions. ``never_fail``: everything but timeouts.
+        With ``soft_fail`` Airflow skips for an :class:`AirflowFailException`, too, which a cancelled execution is.
         """
+        # Airflow 2 warns of a task that is called by another one, and takes this for such a call.
+        poking = getattr(BaseSensorOperator.execute, "__wrapped__", BaseSensorOperator.execute)
+        try:
+            return poking(self, context)
+        except AirflowSkipException as exc:
+            failed = exc.__cause__
+            if self.soft_fail and isinstance(failed, AirflowFailException):
+                raise failed from failed.__cause__
+            raise
+
+    def _skipping(self, wait: Callable[..., Execution], *args: Any) -> Execution:
+        """Skip as poking does: with ``soft_fail`` on a timeout, with ``never_fail`` for everything else."""
         try:
             return wait(*args)
         except AirflowSkipException:
             raise
         except Exception as exc:
-            ended_badly = isinstance(exc, (AirflowSensorTimeout, AirflowFailException))
-            never_fails = self.never_fail and not isinstance(exc, AirflowSensorTimeout)
-            if never_fails or (self.soft_fail and ended_badly):
+            late = isinstance(exc, AirflowSensorTimeout)
+            if self.soft_fail if late else self.never_fail:
                 self.log.exception("Skipping, because soft_fail or never_fail is set.")
                 raise AirflowSkipException(str(exc)) from exc
             raise
+
+
+def _states(parameter: str, states: Collection[Any] | str | None) -> list[str]:
+    """Return states by name, none where none were given; another task's output cannot be looked into yet."""
+    if states is None:
+        return []
+    if not isinstance(states, (Collection, int)):
+        raise ValueError(f"{parameter} must be a set of states, got {quoted(states)}: it is no template field.")
+    return state_names(states, parameter)

@@ -15,6 +15,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
 from airflow_provider_workflows.compat import XComArg
+from airflow_provider_workflows.core.names import said
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 _RENDERED = (
@@ -39,6 +40,7 @@ def start_trigger_args(sensor: WaitsForExecution, longest_wait: float) -> StartT
     if not hasattr(BaseTrigger, "on_kill"):
         raise ValueError("start_from_trigger needs Airflow 3.3 or later. Use deferrable=True.")
     kwargs = {name: getattr(sensor, name) for name in _RENDERED}
+    kwargs |= vars(said(sensor.workflow_id, kwargs["execution_id"], sensor.location, sensor.project_id))
     for name in ("project_id", "location"):
         if not kwargs[name]:
             raise ValueError(f"start_from_trigger needs {name}: the connection is not read before the trigger starts.")

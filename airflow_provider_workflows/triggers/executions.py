@@ -21,7 +21,7 @@ from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify
-from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, said
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
@@ -67,8 +67,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
 
     :param project_id: the project as it was requested (id or number).
     :param location: the workflow's region.
-    :param workflow_id: the workflow.
-    :param execution_id: the execution.
+    :param workflow_id: the workflow, by id or whole resource name.
+    :param execution_id: the execution, by id or whole resource name.
     :param gcp_conn_id: the Airflow connection.
     :param impersonation_chain: as in the operators.
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's.
@@ -148,7 +148,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
     @property
     def execution_name(self) -> ExecutionName:
         """Return the name of the execution waited for."""
-        return ExecutionName(_workflow(self.project_id, self.location, self.workflow_id), self.execution_id)
+        parts = said(self.workflow_id, self.execution_id, self.location, self.project_id)
+        return ExecutionName(_workflow(parts.project_id, parts.location, parts.workflow_id), parts.execution_id)
 
     @property
     def _connection(self) -> ConnectionArguments:
@@ -185,13 +186,13 @@ class WorkflowExecutionTrigger(BaseTrigger):
         is over is no error.
         """
         if self.cancel_on_kill:
-            await cancel_if_killed(self, self.execution_id, self._poller)
+            await cancel_if_killed(self, self.execution_name.execution_id, self._poller)
 
     async def _wait(self, log: LoopLog) -> TriggerEvent:
         try:
             async with self._poller() as poller:
                 ended = await poller.wait_for_end(
-                    self.execution_id,
+                    self.execution_name.execution_id,
                     poll_interval=self.poll_interval,
                     success_states=self.success_states,
                     failure_states=self.failure_states,
@@ -217,7 +218,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
     async def _task_end(self, poller: Poller, log: LoopLog) -> TriggerEvent | None:
         """Return the event that ends the task from here; ``None`` where a worker has to do it."""
         try:
-            execution = await poller.get(self.execution_id)
+            execution = await poller.get(self.execution_name.execution_id)
         except WorkflowsError as exc:
             log.info("%s could not be fetched here, so its task goes on in a worker: %s", self.execution_id, exc)
             return None
@@ -228,11 +229,15 @@ class WorkflowExecutionTrigger(BaseTrigger):
         return TaskSuccessEvent(xcoms=xcoms)
 
     def _event(self, status: Status, state: str | None, message: str) -> TriggerEvent:
-        name = f"projects/{self.project_id}/locations/{self.location}/workflows/{self.workflow_id}"
+        try:
+            name = str(self.execution_name)
+        except ValueError:  # which is then what the event is about
+            name = f"projects/{self.project_id}/locations/{self.location}/workflows/{self.workflow_id}"
+            name += f"/executions/{self.execution_id}"
         payload: EventPayload = {
             "status": status,
             "state": state,
-            "execution_name": f"{name}/executions/{self.execution_id}",
+            "execution_name": name,
             "message": message,
         }
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]

@@ -130,6 +130,7 @@ def test_dags_that_are_shown_can_be_made(block: Block) -> None:
     """A DAG that is shown has parameters that exist, on Airflow 2 with the line that the document gives for it."""
     code = block.text
     if find_spec("airflow.sdk") is None:
+        code = code.replace(f"{AIRFLOW_3}, task\n", f"{AIRFLOW_2}\nfrom airflow.decorators import task\n")
         code = code.replace(f"{AIRFLOW_3}\n", f"{AIRFLOW_2}\n")
     exec(compile(code, str(block), "exec"), {})
 
@@ -220,7 +221,7 @@ def test_named_tests_and_files_exist(page: Path) -> None:
     tests = all_tests()
     every = set().union(*tests.values())
     shown = _BLOCK.sub("", page.read_text(encoding="utf-8"))
-    assert set(re.findall(r"`(test_\w+)`", shown)) <= every
+    assert set(re.findall(r"`(test_\w+)`", shown)) <= every | {spec.name for spec in FIELDS}
     for path in re.findall(r"`((?:tests|example_dags|scripts)/[\w/.]+\.py)`", shown):
         assert (ROOT / path).is_file(), path
 
@@ -243,6 +244,12 @@ def test_every_case_is_documented(module: str) -> None:
 def test_connection_fields_are_the_fields(page: str, heading: str) -> None:
     """Both tables have every field of the connection, in the form's order."""
     assert [names(row[0]) for row in tables(page, heading)] == [[spec.name] for spec in FIELDS]
+
+
+@pytest.mark.parametrize(("page", "heading"), [("README.md", "## Connection"), ("docs/connection.md", "## Fields")])
+def test_the_form_and_the_documents_say_the_same(page: str, heading: str) -> None:
+    """What a field means is said with the same words in the form and in both tables."""
+    assert [row[-1] for row in tables(page, heading)] == [spec.description for spec in FIELDS]
 
 
 def test_connection_defaults() -> None:
@@ -279,7 +286,6 @@ def test_parameters_of_operators_and_sensor() -> None:
     classes: dict[str, Any] = {
         name: cls for name, cls in vars(operators).items() if name.startswith("Workflows") and name.endswith("Operator")
     }
-    del classes["WorkflowsBaseOperator"]
     classes["WorkflowExecutionSensor"] = WorkflowExecutionSensor
     rows = [
         row for row in tables("README.md", "## Operators, sensor, trigger, hook") if len(row) == 3 and "." in row[0]
@@ -303,6 +309,18 @@ def pins(name: str) -> dict[str, str]:
     """Return the versions in a file of constraints."""
     lines = (ROOT / "constraints" / name).read_text(encoding="utf-8").splitlines()
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", "\n".join(lines), re.MULTILINE))
+
+
+def test_supported_releases_were_tested() -> None:
+    """What the README says was tested is what the last run of the tests has, and nothing failed there."""
+    ran = {row[0]: row for row in tables("docs/releases.md", "## What ran")}
+    listed = tables("README.md", "## Install")
+    assert [row[0] for row in listed] == [path.stem for path in sorted((ROOT / "constraints/releases").glob("*.txt"))]
+    for airflow, python, auth, kind in listed:
+        assert ran[airflow][:3] == [airflow, python, auth]
+        assert ran[airflow][4] == kind
+        assert ran[airflow][6] == "0"
+        assert pins(f"releases/{airflow}.txt")["google-auth"] == auth
 
 
 def test_the_floors_are_what_is_tested() -> None:

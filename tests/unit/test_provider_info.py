@@ -15,7 +15,7 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 import airflow_provider_workflows
-from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
+from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS, placeholders
 from airflow_provider_workflows.hooks.connection_form import connection_form_widgets, ui_field_behaviour
 
 AIRFLOW_FOLDER = Path(airflow.__path__[0])
@@ -69,13 +69,14 @@ def test_form_shows_every_field_and_hides_the_key(info: dict[str, Any]) -> None:
         "keyfile_dict",
         "credential_config_file",
         "impersonation_chain",
-        "scope",
         "quota_project_id",
-        "num_retries",
-        "is_anonymous",
         "api_endpoint",
-        "api_version",
         "timeout",
+        "num_retries",
+        "scope",
+        "api_version",
+        "is_anonymous",
+        "test_workflow",
     ]
     assert not set(fields) & set(REFUSED_FIELDS)
     assert fields["keyfile_dict"]["schema"] == {"type": ["string", "null"], "format": "password"}
@@ -88,11 +89,41 @@ def test_form_shows_every_field_and_hides_the_key(info: dict[str, Any]) -> None:
         assert field["description"]
 
 
+def test_every_field_shows_an_example(info: dict[str, Any]) -> None:
+    """Both forms show what to type: Airflow 2's in empty fields, Airflow 3's as a proposal for a text."""
+    fields = info["connection-types"][0]["conn-fields"]
+    assert set(fields) - set(placeholders()) == {"is_anonymous"}
+    for spec in FIELDS:
+        schema = fields[spec.name]["schema"]
+        told = schema.get("examples") or schema.get("enum") or schema.get("default") is not None
+        assert told or spec.format == "password"
+    values = {spec.name: spec.parse(spec.name, spec.example) for spec in FIELDS if spec.example and not spec.format}
+    assert (values["timeout"], values["num_retries"], values["api_version"]) == (60.0, 5, "v1")
+
+
+def test_the_form_says_where_keys_must_be_and_what_empty_means() -> None:
+    """A key's path is needed on triggerers, too; no identity at all means Application Default Credentials."""
+    by_name = {spec.name: spec.description for spec in FIELDS}
+    assert "on every worker and triggerer" in by_name["key_path"]
+    assert "on every worker and triggerer" in by_name["credential_config_file"]
+    assert (
+        "Leave all identity fields empty for Application Default Credentials; fill one at most." in by_name["key_path"]
+    )
+    identities = {name for name, text in by_name.items() if text.startswith("Identity: ")}
+    assert identities == {"key_path", "keyfile_dict", "credential_config_file", "is_anonymous"}
+    assert "https://cloud.google.com/workflows/docs" in by_name["project"]
+
+
+def test_the_description_ends_with_its_link(info: dict[str, Any]) -> None:
+    """Airflow's list of providers shows a description whose link is at its end."""
+    assert info["description"].endswith(" `Google Cloud Workflows <https://cloud.google.com/workflows>`__")
+
+
 def test_hidden_fields_are_the_same_on_both_airflow_versions(info: dict[str, Any]) -> None:
     """The extra stays editable, because a refused field must be removable."""
     hidden = info["connection-types"][0]["ui-field-behaviour"]["hidden-fields"]
     assert hidden == ["host", "schema", "login", "password", "port"]
-    assert ui_field_behaviour() == {"hidden_fields": hidden, "relabeling": {}, "placeholders": {}}
+    assert ui_field_behaviour() == {"hidden_fields": hidden, "relabeling": {}, "placeholders": placeholders()}
     jsonschema.validate(ui_field_behaviour(), schema("customized_form_field_behaviours.schema.json"))
 
 

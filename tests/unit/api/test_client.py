@@ -375,7 +375,13 @@ def test_page_size_is_the_largest_of_version_and_view(
     """Unless told otherwise a list asks for as much as the version gives; a limit asks for no more than it needs."""
     client = _client(emulator, clock, version)
     largest = v1 if version == "v1" else v1beta
-    for arguments, wanted in (({}, largest), ({"page_size": 7}, 7), ({"limit": 5}, 5), ({"page_size": 10**6}, largest)):
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({}, largest),
+        ({"page_size": 7}, 7),
+        ({"limit": 5}, 5),
+        ({"page_size": 10**6}, largest),
+    ]
+    for arguments, wanted in cases:
         emulator.clear_requests()
         assert list(client.list(WORKFLOW, view=view, **arguments)) == []
         assert emulator.requests[0].query["pageSize"] == str(wanted)

@@ -166,7 +166,7 @@ def test_failed_execution_shows_only_its_message(
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"argument": {"a": {SECRET}}},
+        {"argument": {"a": iter([SECRET])}},
         {"argument": {"a": [SECRET, float("nan")]}},
         {"execution": {"argument": f"{{'password': '{SECRET}'}}"}},
         {"execution": {"argument": f'{{"password": "{SECRET}"'}},

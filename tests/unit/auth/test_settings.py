@@ -60,6 +60,7 @@ def test_every_field_of_the_table_reaches_the_settings() -> None:
         "api_endpoint": ("https://example.org", "https://example.org"),
         "api_version": ("v1beta", "v1beta"),
         "timeout": ("1.5", 1.5),
+        "test_workflow": ("w", "w"),
     }
     assert set(examples) == {spec.name for spec in FIELDS}
     for spec in FIELDS:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_workflows.compat import AirflowFailException
+from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
 from tests.log_lines import LogLine
 from tests.unit.conftest import Connect
 from tests.unit.durable.conftest import Killed, Setting, kill_while_waiting, states
+from tests.unit.durable.front import front
 
 V1 = Setting("v1", store=False)
 V1BETA = Setting("v1beta", store=True)
@@ -96,10 +98,9 @@ def test_an_answer_that_was_just_read(begin: Begin, emulator: Emulator, clock: A
             super().set(*args, **kwargs)  # type: ignore[arg-type]
             if self.values["workflow_execution"]["execution_id"]:
                 run.kill()
-                raise Killed
 
     run.state_store = KilledInside()
-    with pytest.raises(Killed):
+    with pytest.raises(WorkflowsError, match="was killed"):
         run.execute()
     assert states(emulator) == ["CANCELLED"]
 
@@ -150,11 +151,71 @@ def test_a_kill_while_a_retry_attaches(begin: Begin, emulator: Emulator, clock: 
 
         def set(self, *args: object, **kwargs: object) -> None:
             again.kill()
-            raise Killed
 
     assert run.state_store is not None
     again.state_store = KilledInside(run.state_store.values)
     emulator.fail("list", "permission_denied", times=None)
-    with pytest.raises(Killed):
+    with pytest.raises(WorkflowsError, match="was killed"):
         again.execute()
+    assert states(emulator) == ["CANCELLED"]
+
+
+def test_a_kill_before_the_create_is_sent(begin: Begin, emulator: Emulator) -> None:
+    """A kill while a create is written down keeps it from being sent."""
+    run = begin(Setting("v1", store=True), **LONG)
+
+    class KilledInside(StateStore):
+        """Kill the task while it writes."""
+
+        def set(self, *args: object, **kwargs: object) -> None:
+            super().set(*args, **kwargs)  # type: ignore[arg-type]
+            run.kill()
+
+    run.state_store = KilledInside()
+    with pytest.raises(WorkflowsError, match="was killed"):
+        run.execute()
+    assert emulator.count("create") == 0
+
+
+def test_a_kill_while_nothing_can_be_written(begin: Begin, emulator: Emulator) -> None:
+    """A kill while a write fails for another reason than a take-over stops what was made."""
+    run = begin(Setting("v1", store=True), **LONG)
+
+    class KilledInside(StateStore):
+        """Kill the task while it fails to write the execution down."""
+
+        def set(self, *args: object, **kwargs: object) -> None:
+            if emulator.count("create"):
+                run.kill()
+                raise ConnectionError
+            super().set(*args, **kwargs)  # type: ignore[arg-type]
+
+    run.state_store = KilledInside()
+    with pytest.raises(WorkflowsError, match="was killed"):
+        run.execute()
+    assert states(emulator) == ["CANCELLED"]
+
+
+def test_a_task_that_goes_on_after_its_kill_sends_nothing(
+    begin: Begin, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """Airflow 3 lets a killed task go on for some seconds: a create that waits to be repeated is not sent any more."""
+    run = begin(V1, **LONG)
+    emulator.fail("create", "rate_limited")
+    clock.on_sleep(run.kill)
+    with pytest.raises(WorkflowsError, match="was killed"):
+        run.execute()
+    assert emulator.count("create") == 1
+
+
+def test_a_task_that_goes_on_after_its_kill_stops_what_it_learns_of(
+    begin: Begin, connect: Connect, emulator: Emulator, clock: AdvancingClock
+) -> None:
+    """An answer that comes after the kill names an execution, which is cancelled."""
+    run = begin(V1BETA, **LONG)
+    killing = [run.kill]
+    with front(emulator.endpoint, creating=lambda: killing and killing.pop()()) as endpoint:
+        connect(api_endpoint=endpoint, api_version="v1beta")
+        with pytest.raises(WorkflowsError, match="was killed"):
+            run.execute()
     assert states(emulator) == ["CANCELLED"]

@@ -48,6 +48,7 @@ class OldStore(StateStore):
 
     :ivar given_up: whether Airflow refuses this try's writes.
     :ivar after_set: what happens right after so many more writes.
+    :ivar before_refusing: what happens before the answer to a write that is refused.
     """
 
     given_up = False
@@ -55,9 +56,12 @@ class OldStore(StateStore):
     def __init__(self, values: dict[str, Any] | None = None) -> None:
         super().__init__(values)
         self.after_set: list[Callable[[], object]] = []
+        self.before_refusing: list[Callable[[], object]] = []
 
     def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
         """Store a value, or refuse."""
+        if self.given_up and self.before_refusing:
+            self.before_refusing.pop(0)()
         self._check()
         super().set(key, value)
         if self.after_set:
@@ -198,6 +202,25 @@ def test_killed_when_it_wakes(begin: Begin, emulator: Emulator, clock: Advancing
     with pytest.raises(Killed):
         old.run.execute()
     assert states(emulator) == ["CANCELLED", "ACTIVE"]
+
+
+@pytest.mark.parametrize("other_try", ["attached", "created"])
+def test_killed_while_it_writes(begin: Begin, emulator: Emulator, clock: AdvancingClock, other_try: str) -> None:
+    """Woken in the middle of a write, and killed at once: Airflow's answer, which comes after that, decides."""
+    old = Old(begin, clock, STORE, argument=LONG)
+
+    def woken() -> None:
+        old.give_up_and_wait()
+        old.run.kill()
+        if other_try == "attached":
+            raise Refused
+
+    old.store.after_set = [lambda: None, woken] if other_try == "attached" else [old.give_up_and_wait]
+    if other_try == "created":
+        old.store.before_refusing = [old.run.kill]
+    with pytest.raises(Refused):
+        old.run.execute()
+    assert states(emulator) == (["ACTIVE"] if other_try == "attached" else ["ACTIVE", "CANCELLED"])
 
 
 def test_when_nothing_can_be_listed(

@@ -87,6 +87,14 @@ def test_operator_offers_the_links_that_it_stores(operator: Any) -> None:
     assert names <= registered
 
 
+def test_names_read_well_beside_each_other() -> None:
+    """The two buttons have the words of the Google provider's."""
+    assert [link.name for link in (WorkflowLink(), WorkflowExecutionLink())] == [
+        "Workflow details",
+        "Workflow execution",
+    ]
+
+
 def test_keys_are_those_where_airflow_looks() -> None:
     """Airflow 3's web server reads an address from the XCom `_link_<class name>`."""
     assert WorkflowExecutionLink().xcom_key == "_link_WorkflowExecutionLink"
@@ -115,4 +123,5 @@ def test_airflow_2_reads_the_same_xcom(monkeypatch: pytest.MonkeyPatch) -> None:
     ti_key = TaskInstanceKey("dag", "task", "run", 1, -1)
     operator: Any = SimpleNamespace(task_id="task")
     assert WorkflowLink().get_link(operator, ti_key=ti_key) == "https://example.com/w"
+    # Both versions show no link for an empty text; for None, Airflow 3 shows one to "None".
     assert WorkflowExecutionLink().get_link(operator, ti_key=ti_key) == ""

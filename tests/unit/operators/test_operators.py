@@ -71,7 +71,7 @@ def test_xcoms_of_a_waiting_task_are_the_same_on_every_path(task: Task, emulator
         xcoms["return_value"].pop("argument")
     assert left == expected
     assert worker.xcoms["result"] == {"rows": 3, "name": "öä"}
-    assert set(worker.xcoms) == {"return_value", "execution_id", "execution_name", "result", *LINKS}
+    assert set(worker.xcoms) == {"return_value", "execution_id", "execution_name", "execution_url", "result", *LINKS}
 
 
 @pytest.mark.usefixtures("versioned_connection")

@@ -87,6 +87,7 @@ def test_xcoms_are_the_same_on_every_path(sensor: Task, emulator: Emulator) -> N
         "return_value",
         "execution_id",
         "execution_name",
+        "execution_url",
         "result",
         "_link_WorkflowExecutionLink",
         "_link_WorkflowLink",
@@ -133,7 +134,7 @@ ENDS: dict[str, tuple[Callable[[Emulator, AdvancingClock], str], Any, Any, Any]]
     "succeeded": (_ended("SUCCEEDED"), None, None, None),
     "failed": (_ended("FAILED"), ExecutionFailed, ExecutionFailed, SKIPPED),
     "unavailable": (_ended("UNAVAILABLE"), ExecutionUnavailable, ExecutionUnavailable, SKIPPED),
-    "cancelled": (_ended("CANCELLED"), AirflowFailException, SKIPPED, SKIPPED),
+    "cancelled": (_ended("CANCELLED"), AirflowFailException, AirflowFailException, SKIPPED),
     "too late": (_endless, AirflowSensorTimeout, SKIPPED, AirflowSensorTimeout),
     "gone": (_gone, ExecutionNotFound, ExecutionNotFound, SKIPPED),
     "never there": (_never_there, ExecutionNotFound, ExecutionNotFound, SKIPPED),
@@ -153,7 +154,7 @@ def test_end(
     clock: AdvancingClock,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Each end is the same success, failure or skip in each mode: soft_fail never hides a technical error."""
+    """Each end is the same success, failure or skip in each mode: soft_fail hides nothing but that it is late."""
     begin, *outcomes = ENDS[end]
     expected = outcomes[["", "soft_fail", "never_fail"].index(option)]
     run = sensor("forever", begin(emulator, clock), **mode, **({option: True} if option else {}))
