@@ -59,7 +59,7 @@ chaos: $(VCHAOS)/$(STAMP) ## break processes, network, clocks and tasks at rando
 	    $(if $(EXECUTOR),--executor $(EXECUTOR))
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
-	@PYTHONPATH=scripts:benchmarks $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
+	@PYTHONPATH=scripts:benchmarks:. $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
 
 # coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
 test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,6 +98,48 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from failed
+
+
+def seconds_after_sigterm() -> float:
+    """
+    Return the seconds that Airflow gives a killed task between SIGTERM and SIGKILL.
+
+    Airflow 3's supervisor has them in its code; Airflow 2 in its configuration.
+    """
+    if find_spec("airflow.sdk") is not None:
+        return 5.0
+    from airflow_provider_workflows.compat import conf
+
+    return float(conf.getfloat("core", "killed_task_cleanup_time", fallback=60.0))
+
+
+def clears_while_running(ti: Any) -> int:
+    """
+    Count the tries of a task that ended because somebody cleared it while it ran, as far as Airflow 2 tells.
+
+    Airflow 3 raises ``max_tries`` then, as every Airflow does when a task is cleared that does not run; Airflow 2 does
+    not. But there a clear writes the end of the try into the history of tries, and the try's process logs its failure
+    when it is killed after that. A try that fails by itself logs that first, and then its end is written down.
+    """
+    if not hasattr(ti, "refresh_from_db") or ti.try_number <= 1:
+        return 0
+    from airflow.models.log import Log
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+    from sqlalchemy import and_, func
+
+    keys = ("dag_id", "task_id", "run_id", "map_index", "try_number")
+    same_try = and_(*(getattr(Log, key) == getattr(TaskInstanceHistory, key) for key in keys))
+    this_task = and_(*(getattr(TaskInstanceHistory, key) == getattr(ti, key) for key in keys[:-1]))
+    with create_session() as session:
+        cleared = (
+            session.query(TaskInstanceHistory.try_number)
+            .join(Log, same_try)
+            .filter(this_task, Log.event == "failed")
+            .group_by(TaskInstanceHistory.try_number, TaskInstanceHistory.end_date)
+            .having(func.min(Log.dttm) > TaskInstanceHistory.end_date)
+        )
+        return len(cleared.all())
 
 
 async def get_connection_async(conn_id: str) -> Connection:

@@ -83,6 +83,21 @@ def _options() -> dict[str, dict[str, Any]]:
             "10",
             "Seconds between two looks at an execution that a task waits for, unless the task says another.",
         ),
+        "defer_after": _option(
+            "float",
+            "5",
+            "Seconds for which a deferrable task waits in its worker before it defers: short executions need no "
+            "triggerer then. 0 defers after the first look.",
+            "0.2.0",
+        ),
+        "resume_after": _option(
+            "float",
+            "15",
+            "Seconds from a deferral until the trigger may end it. Airflow 3 fails a task that is resumed before its "
+            "scheduler has noticed the end of the process that deferred it, which takes as long as a loop of the "
+            "scheduler. 0 for no such wait.",
+            "0.2.0",
+        ),
         "get_requests_per_minute": _option(
             "integer",
             "3000",
@@ -107,10 +122,10 @@ def _options() -> dict[str, dict[str, Any]]:
     }
 
 
-def _option(kind: str, default: str, description: str) -> dict[str, Any]:
+def _option(kind: str, default: str, description: str, added: str = "0.1.0") -> dict[str, Any]:
     return {
         "description": description,
-        "version_added": "0.1.0",
+        "version_added": added,
         "type": kind,
         "example": None,
         "default": default,

@@ -25,6 +25,7 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 #: Part -> its module, in the document's order.
 PARTS = {
     "waiting": "bench_waiting",
+    "lateness": "bench_lateness",
     "sharing": "bench_sharing",
     "import": "bench_imports",
     "calls": "bench_calls",

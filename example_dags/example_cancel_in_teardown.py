@@ -43,6 +43,7 @@ with DAG(
         task_id="start",
         workflow_id="forever",
         wait_for_completion=False,
+        retries=2,  # a retry goes on with the same execution
     )
 
     @task

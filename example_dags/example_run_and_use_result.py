@@ -53,6 +53,7 @@ with DAG(
         wait_for_completion=True,
         deferrable=True,
         poll_interval=2,
+        retries=2,  # a retry goes on with the same execution
     )
 
     @task

@@ -60,7 +60,8 @@ with DAG(
         execution_id=started_elsewhere(),
         deferrable=True,
         poke_interval=2,
-        timeout=timedelta(minutes=10).total_seconds(),
+        timeout=timedelta(minutes=10),
+        retries=2,  # in the time that is left
     )
 
     @task

@@ -162,6 +162,7 @@ class TaskInstance:
         self.id = uuid.uuid4()
         self.hostname = "worker"
         self.state = "running"
+        self.next_method: str | None = None  # only Airflow 2 tells
         self.__dict__.update(attributes)
 
     @property
@@ -315,6 +316,7 @@ class TaskRun:
         :return: what the task returned, or Airflow's exception where it was deferred or rescheduled.
         """
         self._new_process()
+        self.operator.pre_execute(self.context)
         return self._on_worker(lambda: self.operator.execute(self.context, **_by_task_runner(self.operator)))
 
     def trigger(self) -> Any:
@@ -338,6 +340,9 @@ class TaskRun:
 
     def _resume(self, method_name: str, kwargs: dict[str, Any]) -> Any:
         self._new_process()
+        if not AIRFLOW_3:
+            self.ti.next_method = method_name
+        self.operator.pre_execute(self.context)
         return self._on_worker(lambda: self.operator.resume_execution(method_name, kwargs, self.context))
 
     def run(self) -> Any:

@@ -70,6 +70,14 @@ BY_STATUS: Mapping[int, str] = {
 #: The operations that are about a workflow, not about one of its executions.
 _OF_A_WORKFLOW = ("create", "list")
 _NO_WORKFLOW = "Check workflow_id, project_id and location: there is no such workflow."
+#: The permissions of operations that are not named like theirs.
+_PERMISSIONS: Mapping[str, str] = {
+    "list step entries of": "workflows.stepEntries.list",
+    "get step entry": "workflows.stepEntries.get",
+    "list callbacks of": "workflows.callbacks.list",
+    "export data of": "workflows.executions.get",
+    "delete the history of": "workflows.executions.cancel",
+}
 _PERMISSION = re.compile(r"[a-zA-Z]+(\.[a-zA-Z]+){1,3}")
 
 
@@ -77,7 +85,7 @@ def advice(operation: str, status_code: int, reason: str | None, details: Mappin
     """
     Return what to do about an error answer, empty where nothing is known.
 
-    :param operation: ``create``, ``get``, ``list`` or ``cancel``.
+    :param operation: ``create``, ``get``, ``list``, ``cancel``, …; names the permission.
     :param details: the ErrorInfo's metadata; IAM names the missing permission there.
     """
     text = BY_REASON.get(reason or "")
@@ -86,7 +94,7 @@ def advice(operation: str, status_code: int, reason: str | None, details: Mappin
     text = text or BY_STATUS.get(status_code, "")
     permission = details.get("permission", "")
     if not _PERMISSION.fullmatch(permission):
-        permission = f"workflows.executions.{operation}"
+        permission = _PERMISSIONS.get(operation, f"workflows.executions.{operation}")
     return text.replace("{permission}", permission).replace("{role}", _role(permission))
 
 
@@ -94,4 +102,6 @@ def _role(permission: str) -> str:
     """Return the smallest predefined role that has a permission."""
     if permission.startswith("serviceusage."):
         return "roles/serviceusage.serviceUsageConsumer"
+    if permission.startswith(("workflows.stepEntries.", "workflows.callbacks.")):
+        return "roles/workflows.invoker"  # which the viewer lacks
     return "roles/workflows.viewer" if permission.endswith((".get", ".list")) else "roles/workflows.invoker"

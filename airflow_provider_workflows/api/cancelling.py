@@ -13,28 +13,29 @@ is time left, whether to look, and what to say; they differ in how they send, lo
 
 **The bounds**, in seconds. After its seconds a part begins nothing new; what is under way may end later.
 
-=============================  ==================  ===================================================================
-part                           worker              triggerer
-=============================  ==================  ===================================================================
-is the task still this try's?  TAKEN_OVER_BOUND 5  Airflow's own time, none of ours
-attempts to send               CANCEL_BOUND 20     CANCEL_BOUND 20; DELAY_BOUND 20 until the log says that none got out
-a request without an answer    CANCEL_BOUND 20     the connection's ``timeout``
-looks whether it has worked    the same 20, and    CONFIRM_BOUND 20, from the answer
-                               a CONFIRM_INTERVAL
-**sum, requests answered**     **26**              **40**, and Airflow's answer
-**sum, a silent service**      **85**              **40**, Airflow's answer, the opening of a client, and requests
-=============================  ==================  ===================================================================
+=============================  ====================  =================================================================
+part                           worker                triggerer
+=============================  ====================  =================================================================
+is the task still this try's?  TAKEN_OVER_BOUND 0.5  ASK_BOUND 20, of ``triggers.task_state``
+attempts to send               CANCEL_BOUND 20, and  CANCEL_BOUND 20; DELAY_BOUND 20 until the log says that none
+                               4 in a kill on 3.x    got out
+a request without an answer    0.4 of that           the connection's ``timeout``
+looks whether it has worked    what is left of it    CONFIRM_BOUND 20, from the answer
+**sum, requests answered**     **20, and 4 on 3.x**  **60**
+**sum, a silent service**      **20, and 4 on 3.x**  **60**, the opening of a client, and requests
+=============================  ====================  =================================================================
 
-The worker's 85 are 5, 20 of attempts, 20 for the last one's silence, and, where that is refused as already over, a
-look of as long again: each call is repeated for ``CANCEL_BOUND``. ``durable`` cancels what a killed try has made
-together, in the one time (:func:`cancel_several`), after a search that has as much.
+All parts in a worker share the one time, the first question included: a silent service, a refusal and the look after
+it do not add up. ``durable`` cancels what a killed try has made together (:func:`cancel_several`), and in a kill the
+search for it has the same time.
 
 **What Airflow gives.** A worker: Airflow 3's supervisor sends SIGKILL 5 s after SIGTERM, Airflow 2's
-``[core] killed_task_cleanup_time`` is 60 s. So the sum on a worker is more than Airflow 3 gives, and a cancel that is
-not sent at once may not be sent at all. A task that is late, or finds something left over, is not being killed and
-has its own timeouts. A triggerer: ``[triggerer] on_kill_timeout``, 30 s, after which Airflow 3.3 stops waiting for the
-trigger; the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND is less, so that the task's log
-still takes the line.
+``[core] killed_task_cleanup_time`` is 60 s; :func:`kill_bound` takes four fifths of it. So the first request leaves
+within a second, whatever Airflow's own answers do, and the log says before it what is not known yet: nobody may be
+there to say it later. A task that is late, or finds something left over, is not being killed and has its own
+timeouts. A triggerer: ``[triggerer] on_kill_timeout``, 30 s, after which Airflow 3.3 stops waiting for the trigger;
+the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND is less, so that the task's log still
+takes the line.
 """
 
 from __future__ import annotations
@@ -50,16 +51,24 @@ from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsApi
 # --- the bounds -----------------------------------------------------------------------------------------------------
 
 #: Seconds for Airflow to say whether another try has taken the task over. A kill may arrive while the task talks to
-#: Airflow, and then no answer comes.
-TAKEN_OVER_BOUND = 5.0
-#: Seconds after which no attempt to send begins; in a worker no look either, and no request is waited for longer.
+#: Airflow, and then no answer comes. What is left of the first second is for the request.
+TAKEN_OVER_BOUND = 0.5
+#: Seconds after which no attempt to send begins; in a worker no look either.
 CANCEL_BOUND = 20.0
+#: The share of the time between a kill and the end of its process that is used.
+KILL_SHARE = 0.8
 #: Seconds, in the triggerer, until the log says that nothing could be sent so far.
 DELAY_BOUND = CANCEL_BOUND
 #: Seconds, in the triggerer, for which it is looked whether a cancel has worked, from its answer.
 CONFIRM_BOUND = 20.0
 #: Seconds between two of these looks.
 CONFIRM_INTERVAL = 1.0
+
+
+def kill_bound(given: float) -> float:
+    """Return the seconds for all of a kill, of those that Airflow gives until it ends the process."""
+    return min(CANCEL_BOUND, KILL_SHARE * given)
+
 
 # --- the rules ------------------------------------------------------------------------------------------------------
 
@@ -98,15 +107,16 @@ class Cancelling:
     """
     Decide about one cancel, from its beginning on; whoever sends it reports each answer and asks what is next.
 
-    :param clock: tells how much of ``CANCEL_BOUND`` is left.
+    :param clock: tells how much of the time is left.
     :param log: the task's log.
+    :param seconds: the time for it.
     """
 
-    def __init__(self, name: ExecutionName, clock: Clock, log: Any) -> None:
+    def __init__(self, name: ExecutionName, clock: Clock, log: Any, seconds: float = CANCEL_BOUND) -> None:
         self._name = name
         self._clock = clock
         self._log = log
-        self._until = clock.monotonic() + CANCEL_BOUND
+        self._until = clock.monotonic() + seconds
         self._state: str | None = None
         self._error: Exception | None = None
 
@@ -155,7 +165,7 @@ class CancelClient(Protocol):
         """Return the clock that retries wait on."""
 
     def within(self, seconds: float) -> CancelClient:
-        """Return the same client with each call repeated, while it helps, for so long."""
+        """Return the same client with all calls together repeated, while it helps, for so long."""
 
     def cancel(self, name: ExecutionName) -> Execution:
         """Cancel, and look at an execution that refuses it as already over."""
@@ -164,16 +174,17 @@ class CancelClient(Protocol):
         """Get an execution."""
 
 
-def cancel_bounded(client: CancelClient, name: ExecutionName, log: Any) -> bool:
+def cancel_bounded(client: CancelClient, name: ExecutionName, log: Any, seconds: float = CANCEL_BOUND) -> bool:
     """
     Cancel an execution; never raises for what the API does, because its callers have something else to report.
 
+    :param seconds: for all of it: attempts, and looks whether it has worked.
     :return: whether the execution is known to have ended.
     """
-    cancelling, bounded = Cancelling(name, client.clock, log), client.within(CANCEL_BOUND)
+    cancelling, bounded = Cancelling(name, client.clock, log, seconds), client.within(seconds)
     try:
         cancelling.saw(bounded.cancel(name).get("state"))
-        while cancelling.is_open() and cancelling.has_time():
+        while cancelling.is_open() and cancelling.has_time(CONFIRM_INTERVAL):
             client.clock.sleep(CONFIRM_INTERVAL)
             cancelling.saw(bounded.get(name, "BASIC").get("state"))
     except WorkflowsError as exc:
@@ -190,13 +201,13 @@ def cancel_several(
     :param seconds: for all of it.
     """
     bounded = client.within(seconds)
-    every = {name: Cancelling(name, client.clock, log) for name in names}
+    every = {name: Cancelling(name, client.clock, log, seconds) for name in names}
     for name, cancelling in every.items():
         if cancelling.has_time():
             _note(cancelling, bounded.cancel, name)
         else:
             cancelling.failed(WorkflowsError("there was no time left to ask"))
-    while asked := [name for name, each in every.items() if each.is_open() and each.has_time()]:
+    while asked := [name for name, each in every.items() if each.is_open() and each.has_time(CONFIRM_INTERVAL)]:
         client.clock.sleep(CONFIRM_INTERVAL)
         for name in asked:
             _note(every[name], bounded.get, name, "BASIC")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_workflows.api.cancelling import ended_or_raise, says_already_over
+from airflow_provider_workflows.api.history import HistoryApi
 from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.api.transport import send, send_async
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 #: More repeats than fit into any bounded time.
 MANY = 1000
+#: The share of a bounded time for which one request in it waits for its answer: there is time for another one.
+PATIENCE = 0.4
+#: Seconds that a request has at the least, also where it begins at the last moment.
+SHORTEST_TIMEOUT = 0.1
 
 
 def _check_limit(limit: int | None) -> None:
@@ -41,10 +46,6 @@ def _check_limit(limit: int | None) -> None:
 def _page_size(page_size: int | None, limit: int | None) -> int | None:
     """Ask for no more than is wanted."""
     return page_size if page_size is not None else (limit or None)
-
-
-def _executions(decoded: Mapping[str, Any]) -> list[Execution]:
-    return cast("list[Execution]", decoded.get("executions", []))
 
 
 class WorkflowsClient:
@@ -68,6 +69,7 @@ class WorkflowsClient:
         retry: RetryPolicy | None = None,
     ) -> None:
         self.api = api
+        self._history = HistoryApi(api)
         self._session = session
         self._timeout = timeout
         self.retry = retry or RetryPolicy()
@@ -77,9 +79,13 @@ class WorkflowsClient:
         return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0))
 
     def within(self, seconds: float) -> WorkflowsClient:
-        """Return the same client for something that must be over in a bounded time, repeated while there is some."""
-        retry = replace(self.retry, retries=MANY, seconds=seconds)
-        return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
+        """
+        Return the same client for what must be over so many seconds from now, however many calls that takes.
+
+        Each call is repeated while there is time, and none waits so long for an answer that no other could follow.
+        """
+        retry = replace(self.retry, retries=MANY, until=min(self.retry.until, self.clock.monotonic() + seconds))
+        return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, PATIENCE * seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:
@@ -87,7 +93,8 @@ class WorkflowsClient:
         return self.retry.clock
 
     def _attempt(self, call: Call) -> dict[str, Any]:
-        return call.decode(send(self._session, call.outgoing, self._timeout), self.clock.time())
+        timeout = max(SHORTEST_TIMEOUT, min(self._timeout, self.retry.left()))
+        return call.decode(send(self._session, call.outgoing, timeout), self.clock.time())
 
     def _send(self, call: Call) -> dict[str, Any]:
         return self.retry.sync()(self._attempt, call)
@@ -135,18 +142,46 @@ class WorkflowsClient:
         call: Call | None = self.api.list(workflow, page_size=_page_size(page_size, limit), **query)
         return self._pages(call, limit, on_cut)
 
-    def _pages(self, call: Call | None, limit: int | None, on_cut: Callable[[], None] | None) -> Iterator[Execution]:
+    def _pages(self, call: Call | None, limit: int | None, on_cut: Callable[[], None] | None = None) -> Iterator[Any]:
         left = limit
         while call is not None and left != 0:
             decoded = self._send(call)
-            page = _executions(decoded)
+            page = decoded.get(call.items, [])
             more = left is not None and len(page) > left
-            for execution in page[:left]:
-                yield execution
+            for item in page[:left]:
+                yield item
                 left = None if left is None else left - 1
             call = self.api.list_next(call, decoded)
             if left == 0 and on_cut and (more or call is not None):
                 on_cut()
+
+    def list_step_entries(
+        self, name: ExecutionName, *, limit: int | None = None, page_size: int | None = None, **query: Any
+    ) -> Iterator[dict[str, Any]]:
+        """List an execution's step entries over as many pages as are consumed (v1)."""
+        _check_limit(limit)
+        return self._pages(
+            self._history.list_step_entries(name, page_size=_page_size(page_size, limit), **query), limit
+        )
+
+    def list_callbacks(
+        self, name: ExecutionName, *, limit: int | None = None, page_size: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """List the callbacks that an execution has, over as many pages as are consumed (v1)."""
+        _check_limit(limit)
+        return self._pages(self._history.list_callbacks(name, page_size=_page_size(page_size, limit)), limit)
+
+    def get_step_entry(self, name: ExecutionName, entry_id: int | str) -> dict[str, Any]:
+        """Get one step entry (v1)."""
+        return self._send(self._history.get_step_entry(name, entry_id))
+
+    def export_data(self, name: ExecutionName) -> str:
+        """Export an execution's metadata; returns the JSON text as the service sends it (v1)."""
+        return str(self._send(self._history.export_data(name))["data"])
+
+    def delete_execution_history(self, name: ExecutionName) -> None:
+        """Delete an execution's step entries (v1)."""
+        self._send(self._history.delete_execution_history(name))
 
 
 class AsyncWorkflowsClient:
@@ -168,6 +203,7 @@ class AsyncWorkflowsClient:
         retry: RetryPolicy | None = None,
     ) -> None:
         self.api = api
+        self._history = HistoryApi(api)
         self._session = session
         self._timeout = timeout
         self.retry = retry or RetryPolicy()
@@ -177,11 +213,6 @@ class AsyncWorkflowsClient:
         return AsyncWorkflowsClient(
             self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0)
         )
-
-    def within(self, seconds: float) -> AsyncWorkflowsClient:
-        """Return the same client for something that must be over in a bounded time, repeated while there is some."""
-        retry = replace(self.retry, retries=MANY, seconds=seconds)
-        return AsyncWorkflowsClient(self.api, self._session, timeout=min(self._timeout, seconds), retry=retry)
 
     @property
     def clock(self) -> Clock:
@@ -225,12 +256,12 @@ class AsyncWorkflowsClient:
         _check_limit(limit)
         return self._pages(self.api.list(workflow, page_size=_page_size(page_size, limit), **query), limit)
 
-    async def _pages(self, call: Call | None, limit: int | None) -> AsyncIterator[Execution]:
+    async def _pages(self, call: Call | None, limit: int | None) -> AsyncIterator[Any]:
         left = limit
         while call is not None and left != 0:
             decoded = await self._send(call)
-            for execution in _executions(decoded)[:left]:
-                yield execution
+            for item in decoded.get(call.items, [])[:left]:
+                yield item
                 left = None if left is None else left - 1
             call = self.api.list_next(call, decoded)
 
@@ -245,3 +276,31 @@ class AsyncWorkflowsClient:
         """
         call = self.api.list_next(*after) if after else self.api.list(workflow, **query)
         return None if call is None else (call, await self._send(call))
+
+    def list_step_entries(
+        self, name: ExecutionName, *, limit: int | None = None, page_size: int | None = None, **query: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """List step entries; see :meth:`WorkflowsClient.list_step_entries`."""
+        _check_limit(limit)
+        return self._pages(
+            self._history.list_step_entries(name, page_size=_page_size(page_size, limit), **query), limit
+        )
+
+    def list_callbacks(
+        self, name: ExecutionName, *, limit: int | None = None, page_size: int | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """List callbacks; see :meth:`WorkflowsClient.list_callbacks`."""
+        _check_limit(limit)
+        return self._pages(self._history.list_callbacks(name, page_size=_page_size(page_size, limit)), limit)
+
+    async def get_step_entry(self, name: ExecutionName, entry_id: int | str) -> dict[str, Any]:
+        """Get one step entry; see :meth:`WorkflowsClient.get_step_entry`."""
+        return await self._send(self._history.get_step_entry(name, entry_id))
+
+    async def export_data(self, name: ExecutionName) -> str:
+        """Export an execution's metadata; see :meth:`WorkflowsClient.export_data`."""
+        return str((await self._send(self._history.export_data(name)))["data"])
+
+    async def delete_execution_history(self, name: ExecutionName) -> None:
+        """Delete an execution's step entries (v1)."""
+        await self._send(self._history.delete_execution_history(name))

@@ -182,7 +182,7 @@ def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: 
 
     A create that got 408 or a server's error is an :class:`AmbiguousCreate`: it may have taken effect.
 
-    :param operation: ``create``, ``get``, ``list`` or ``cancel``; names the permission.
+    :param operation: ``create``, ``get``, ``list``, ``cancel``, …; names the permission.
     :param target: the resource the request was about, as the caller named it.
     """
     cls, retryable, unsent = _meaning(answer)

@@ -9,11 +9,11 @@ may not be found yet (nothing is documented about read-after-write), so a 404 is
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Collection
 from typing import Any
 
-from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
@@ -22,11 +22,12 @@ from airflow_provider_workflows.core.execution import (
     SUCCESS_STATES,
     Execution,
     Verdict,
+    age_of,
     classify,
     is_known,
 )
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
 
 #: Seconds after the waiting began during which a 404 may mean "not visible yet".
@@ -36,17 +37,22 @@ SHORTEST_INTERVAL = 0.1
 JITTER = 0.1
 
 
-def check_interval(seconds: Any, parameter: str = "poll_interval") -> float:
-    """Return a number of seconds that one can wait; zero and less would be a busy loop."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-        msg = f"{parameter} must be a number of seconds greater than 0, got {quoted(seconds)}."
-        raise ValueError(msg)
-    return max(float(seconds), SHORTEST_INTERVAL)
+def check_interval(span: Any, parameter: str = "poll_interval") -> float:
+    """Return a span in seconds that one can wait between two looks; zero and less would be a busy loop."""
+    return max(seconds_of(span, parameter), SHORTEST_INTERVAL)
 
 
 def jittered(interval: float, jitter: Callable[[], float] = random.random) -> float:
     """Return the interval with its jitter, up to a tenth either way: who began together spreads out."""
     return interval * (1 - JITTER + 2 * JITTER * jitter())
+
+
+def pause_at(age: float, poll_interval: float) -> float:
+    """Return the seconds until somebody who waits alone looks again: with a jitter, which makes no look too quick."""
+    from airflow_provider_workflows.core.pace import next_look
+
+    pause = next_look(age, poll_interval)
+    return jittered(pause) if pause == poll_interval else max(pause, jittered(pause))
 
 
 def wait_after_error(error: Exception, failures: int, interval: float, waited: float) -> float:
@@ -103,6 +109,7 @@ def wait_for_end(
     log: Any,
     poll_interval: float,
     deadlines: Deadlines = NO_DEADLINES,
+    patience: float = math.inf,
     success_states: Collection[str] = SUCCESS_STATES,
     failure_states: Collection[str] = FAILURE_STATES,
 ) -> Execution:
@@ -110,23 +117,29 @@ def wait_for_end(
     Look until the execution is in one of the states waited for; return it as last seen.
 
     :param look: gets the execution once; its retries should be off, since this repeats anyway.
-    :param poll_interval: seconds between looks, with a jitter of a tenth either way.
+    :param poll_interval: the most seconds between looks, with a jitter of a tenth either way; see ``core.pace``.
+    :param patience: seconds after which it is returned as it is then seen, empty where it could not be seen.
     :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
+    from airflow_provider_workflows.api.outage import Outage, warn_of_outage
+
     started = clock.monotonic()
     states, outage = StateLog(str(name), log), Outage()
+    execution: Execution = {}
+    age = 0.0  # when the waiting began
     state: str | None = None
     failures = 0
     while True:
         try:
             execution = look()
+            age = max(age, age_of(execution, clock.time()) - (clock.monotonic() - started))
             state, failures = execution.get("state"), 0
             states.saw(state)
             outage.is_over()
             if classify(state, success_states, failure_states) is not Verdict.WAITING:
                 return execution
-            pause = jittered(poll_interval)
+            pause = pause_at(age + clock.monotonic() - started, poll_interval)
         except WorkflowsApiError as exc:
             waited = clock.monotonic() - started
             if not is_passing(exc, waited):
@@ -138,4 +151,7 @@ def wait_for_end(
         left = deadlines.left(state, clock.time())
         if left <= 0:
             raise timed_out(name, state)
-        clock.sleep(min(pause, left))
+        more = started + patience - clock.monotonic()
+        if more <= 0:
+            return execution
+        clock.sleep(min(pause, left, more))

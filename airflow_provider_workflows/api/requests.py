@@ -11,8 +11,9 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import api_error, read_error
@@ -113,11 +114,15 @@ class Call:
     Hold a built request with what is needed to decode its answer and to ask for the next page.
 
     :param read: returns the decoded object as callers get it; ``None`` where it is not what the method answers with.
+    :param items: where a page of a list has its resources.
+    :param pages: googleapiclient's collection that knows a list's next page.
     """
 
     outgoing: Outgoing
     request: Any
     read: Callable[[Mapping[str, Any]], dict[str, Any] | None]
+    items: str = "executions"
+    pages: Any = None
 
     def decode(self, answer: Answer, now: float) -> dict[str, Any]:
         """
@@ -169,16 +174,16 @@ class ExecutionsApi:
     def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Call:
         """Build a create; ``body`` holds writable Execution fields, ``argument`` as JSON text."""
         self.check_body(body)
-        return self._call("create", str(workflow), self._executions.create(parent=str(workflow), body=dict(body)))
+        return self.call("create", str(workflow), self._executions.create(parent=str(workflow), body=dict(body)))
 
     def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Call:
         """Build a get; ``view`` is ``BASIC`` (no argument, result, error) or ``FULL``, ``fields`` leaves others out."""
         request = self._executions.get(name=str(name), view=_check_view(view), **_partial(fields))
-        return self._call("get", str(name), request, str(name))
+        return self.call("get", str(name), request, str(name))
 
     def cancel(self, name: ExecutionName) -> Call:
         """Build a cancel; its body is empty, as the REST reference wants."""
-        return self._call("cancel", str(name), self._executions.cancel(name=str(name)), str(name))
+        return self.call("cancel", str(name), self._executions.cancel(name=str(name)), str(name))
 
     def list(
         self,
@@ -203,12 +208,16 @@ class ExecutionsApi:
             msg = f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}."
             raise ValueError(msg)
         arguments["pageSize"] = min(page_size or largest, largest)
-        return self._call("list", str(workflow), self._executions.list(**arguments), read=_page)
+        request = self._executions.list(**arguments)
+        return self.call("list", str(workflow), request, read=_page, pages=self._executions)
 
     def list_next(self, call: Call, decoded: Mapping[str, Any]) -> Call | None:
-        """Build the page after the one that ``decoded`` is; ``None`` after the last."""
-        request = self._executions.list_next(call.request, decoded)
-        return None if request is None else self._call("list", call.outgoing.target, request, read=_page)
+        """Build the page after the one that ``decoded`` is, of any list; ``None`` after the last."""
+        request = call.pages.list_next(call.request, decoded)
+        if request is None:
+            return None
+        request.uri = _without_skip(request.uri)
+        return replace(call, outgoing=replace(call.outgoing, url=request.uri), request=request)
 
     def check_body(self, body: Mapping[str, Any]) -> None:
         """
@@ -235,7 +244,21 @@ class ExecutionsApi:
             msg = f"{parameter} exists on v1 only, and api_version is {self.version!r}. Use api_version='v1'."
             raise ValueError(msg)
 
-    def _call(
+    def v1_only(self, method: str, name: str) -> Any:
+        """
+        Return what googleapiclient calls a method or a collection that only v1 has.
+
+        :param method: what the user called.
+        :raises ValueError: on v1beta, and where the installed google-api-python-client is older than the method.
+        """
+        self._require_v1(method)
+        known = getattr(self._executions, name, None)
+        if known is None:
+            msg = f"{method} needs a google-api-python-client that knows {name}. Install a newer one."
+            raise ValueError(msg)
+        return known
+
+    def call(
         self,
         operation: str,
         target: str,
@@ -243,11 +266,19 @@ class ExecutionsApi:
         execution_name: str | None = None,
         *,
         read: Callable[[Mapping[str, Any]], dict[str, Any] | None] = well_formed,
+        items: str = "executions",
+        pages: Any = None,
     ) -> Call:
+        """Make a call of a request of googleapiclient's; operation and target are for what errors say."""
         body = request.body.encode() if isinstance(request.body, str) else request.body
         headers = _without_gzip_agent(request.headers)
         outgoing = Outgoing(operation, target, request.method, request.uri, headers, body, execution_name)
-        return Call(outgoing, request, read)
+        return Call(outgoing, request, read, items, pages)
+
+
+def _without_skip(uri: str) -> str:
+    """Drop ``skip`` from the URL of a later page: the service would leave out so many of each page."""
+    return re.sub(r"(?<=[?&])skip=\d+&|&skip=\d+\b", "", uri)
 
 
 def _partial(fields: str | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ minutes) is the least that is waited.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,14 +57,14 @@ class RetryPolicy:
     Repeat a request up to ``retries`` times.
 
     :param retries: how many repetitions after the first attempt; 0 turns repeating off.
-    :param seconds: stop repeating when this much time would be exceeded; ``None`` for no such limit.
+    :param until: when there is no time left, in the clock's monotonic seconds; infinite for no such limit.
     :param clock: where the waiting happens.
     :param jitter: a number between 0 and 1, drawn for each wait.
     """
 
     retries: int = 5
     clock: Clock = SYSTEM_CLOCK
-    seconds: float | None = None
+    until: float = math.inf
     jitter: Callable[[], float] = field(default=random.random, repr=False)
 
     def _wait(self, state: RetryCallState) -> float:
@@ -73,15 +74,15 @@ class RetryPolicy:
 
     def _stop(self) -> Callable[[RetryCallState], bool]:
         """Stop after the attempts, or before a wait that would outlast the time there is."""
-        began = self.clock.monotonic()
 
         def stop(state: RetryCallState) -> bool:
-            if state.attempt_number > self.retries:
-                return True
-            spent = self.clock.monotonic() - began
-            return self.seconds is not None and spent + state.upcoming_sleep > self.seconds
+            return state.attempt_number > self.retries or state.upcoming_sleep >= self.left()
 
         return stop
+
+    def left(self) -> float:
+        """Return the seconds that are left for everything."""
+        return self.until - self.clock.monotonic()
 
     def sync(self, repeats: Callable[[BaseException], bool] = may_pass) -> Retrying:
         """Return tenacity's repeater for a blocking call; ``repeats`` tells after which errors."""

@@ -141,6 +141,11 @@ def _first_time(execution: Mapping[str, Any], *fields: str) -> datetime:
     return datetime.max.replace(tzinfo=timezone.utc)
 
 
+def age_of(execution: Mapping[str, Any], now: float) -> float:
+    """Return for how many seconds an execution has been going at an epoch time; 0 where it does not say."""
+    return max(0.0, now - started_at(execution).timestamp())
+
+
 class Verdict(Enum):
     """Say what a state means for whoever waits."""
 

@@ -125,3 +125,15 @@ class ExecutionName:
     def __str__(self) -> str:
         """Return the resource name, ``projects/…/locations/…/workflows/…/executions/…``."""
         return f"{self.workflow_name}/executions/{self.execution_id}"
+
+    @classmethod
+    def parse(cls, name: str) -> ExecutionName:
+        """
+        Return the execution of a resource name.
+
+        :raises ValueError: for anything else.
+        """
+        kinds, ids = name.split("/")[::2], name.split("/")[1::2]
+        if kinds != ["projects", "locations", "workflows", "executions"] or len(ids) != len(kinds):
+            raise ValueError(f"not the resource name of an execution: {quoted(name)}")
+        return cls(WorkflowName(*ids[:3]), ids[3])

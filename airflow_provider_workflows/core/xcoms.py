@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
-from airflow_provider_workflows.core.values import result_of
 
 CONSOLE = "https://console.cloud.google.com"
 #: Where Airflow 3 looks for the links of these classes of :mod:`airflow_provider_workflows.links.executions`.
@@ -33,6 +32,8 @@ def workflow_xcoms(workflow: WorkflowName) -> dict[str, str]:
 
 def result_xcoms(execution: Mapping[str, Any]) -> dict[str, Any]:
     """Return the decoded result of an execution that succeeded."""
+    from airflow_provider_workflows.core.values import result_of  # no DAG file that is parsed needs it
+
     return {"result": result_of(execution)}
 
 

@@ -124,6 +124,10 @@ class DurableCreate:
         """Note a kill that comes while Airflow is asked to write; tell whether it was noted and will be done."""
         return self._recording.note_kill()
 
+    def heeds_kill(self, seconds: float) -> bool:
+        """Wait so long for the answer to that write; tell whether it has come, so that a noted kill is being done."""
+        return self._recording.is_answered(seconds)
+
     def _stop(self) -> None:
         self.leaving(self._client).cancel()
 

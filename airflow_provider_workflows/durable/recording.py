@@ -3,12 +3,13 @@
 Write the record of a try that creates, and heed what Airflow's answers say: that the task is still this try's, or not.
 
 A kill may come in the middle of a write. Then nothing else can be asked of Airflow, and its answer will tell whether
-it is a kill or a take-over. So the kill is only noted, and done when the answer is there: on the Airflows that have a
-store a task goes on after ``on_kill``, for some seconds.
+it is a kill or a take-over. So the kill is noted, and done when the answer is there: on the Airflows that have a store
+a task goes on after ``on_kill``, for some seconds. Who notes it does it himself where the answer takes too long.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -49,11 +50,16 @@ class Recording:
         self._cancel = cancel
         self._log = log
         self._writing = self._killed = False
+        self._answered = threading.Event()
 
     def note_kill(self) -> bool:
         """Note a kill, if Airflow is asked to write just now; tell whether it was noted."""
         self._killed = self._writing
         return self._killed
+
+    def is_answered(self, seconds: float) -> bool:
+        """Wait for Airflow's answer to what it is asked to write; tell whether it is there, and heeded."""
+        return self._answered.wait(seconds)
 
     def about_to_send(self, since: float, attempt: str) -> None:
         """Write down a request that is about to be sent; a failure keeps it from being sent."""
@@ -89,6 +95,7 @@ class Recording:
         """
         if self._store is None:
             return
+        self._answered.clear()
         self._writing = True
         try:
             write(self._store)
@@ -97,6 +104,7 @@ class Recording:
             raise
         finally:
             self._writing = False
+            self._answered.set()
             if self._killed:
                 self._cancel()
                 raise TaskKilled("The task was killed while it was creating an execution.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
@@ -19,9 +20,11 @@ from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_ST
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.hooks.history import AsyncHistoryMethods
 from airflow_provider_workflows.hooks.trial import (
     ASK_AGAIN,
     CREDENTIALS_LOADED,
@@ -56,6 +59,11 @@ def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: 
 
     opener = _Opener(connection, clock)
     return shared_poller(connection, workflow, opener, clock=clock, limits=_limits(), is_lasting=opener.is_lasting)
+
+
+def check_limits() -> None:
+    """Refuse limits of the budget that a poller could not work with."""
+    _limits()
 
 
 @functools.cache
@@ -112,7 +120,7 @@ class _Opener:
         return isinstance(error, (ValueError, PermissionError, ImportError, TypeError, AttributeError))
 
 
-class WorkflowExecutionsAsyncHook(HookBase):
+class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
     """
     Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
 
@@ -253,8 +261,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
         project_id: str | None = None,
         *,
         execution_id: str,
-        poll_interval: float = 10.0,
-        timeout: float | None = None,
+        poll_interval: float | timedelta = 10.0,
+        timeout: float | timedelta | None = None,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
     ) -> Execution:
@@ -263,6 +271,7 @@ class WorkflowExecutionsAsyncHook(HookBase):
 
         Looks together with everybody else on this event loop who waits on the same workflow.
         """
+        seconds = None if timeout is None else seconds_of(timeout, "timeout", zero=True)
         name = await self.execution(workflow_id, execution_id, location, project_id)
         async with join_poller(self._arguments, name.workflow_name, self.clock) as poller:
             try:
@@ -272,7 +281,8 @@ class WorkflowExecutionsAsyncHook(HookBase):
                     success_states=success_states,
                     failure_states=failure_states,
                     log=LoopLog(self.log),
-                    deadline=None if timeout is None else self.clock.time() + timeout,
+                    started_at=self.clock.time(),  # as far as anybody knows
+                    deadline=None if seconds is None else self.clock.time() + seconds,
                 )
             except asyncio.TimeoutError:
                 return await self._last_look(name, success_states, failure_states)

@@ -7,7 +7,10 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
@@ -21,10 +24,12 @@ from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_ST
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
 from airflow_provider_workflows.hooks.base import HookBase
 from airflow_provider_workflows.hooks.connection import workflow_name
+from airflow_provider_workflows.hooks.history import HistoryMethods
 from airflow_provider_workflows.hooks.trial import (
     ASK_AGAIN,
     CREDENTIALS_LOADED,
@@ -49,7 +54,7 @@ LOOK_FOR_CREDENTIALS = 2.0
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
 
-class WorkflowExecutionsHook(HookBase):
+class WorkflowExecutionsHook(HistoryMethods, HookBase):
     """
     Create, get, list, cancel and wait for executions.
 
@@ -102,6 +107,17 @@ class WorkflowExecutionsHook(HookBase):
                 api, self._open_session(), timeout=settings.timeout, retry=self._retry(settings)
             )
         return self._client
+
+    def apart(self) -> WorkflowExecutionsHook:
+        """
+        Return a hook for another thread: the same connection and credentials, a session of its own, no patience.
+
+        A kill interrupts its task anywhere, also in the middle of a request and with a session's locks held.
+        """
+        other = copy.copy(self)
+        other._client = other._session = None  # noqa: SLF001 - its own kind
+        other._patience = 0.0  # noqa: SLF001
+        return other
 
     def _open_session(self) -> Any:
         from airflow_provider_workflows.auth.sessions import make_session
@@ -253,22 +269,23 @@ class WorkflowExecutionsHook(HookBase):
         project_id: str | None = None,
         *,
         execution_id: str,
-        poll_interval: float = 10.0,
-        timeout: float | None = None,
+        poll_interval: float | timedelta = 10.0,
+        timeout: float | timedelta | None = None,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
     ) -> Execution:
         """
         Wait, blocking, until an execution has ended well; passing errors do not end the waiting.
 
-        :param poll_interval: seconds between two looks (BASIC gets), with a jitter of a tenth either way.
+        :param poll_interval: the most seconds between two looks (BASIC gets), with a jitter of a tenth either way;
+            while the execution is young they are closer.
         :param timeout: seconds after which to give up; ``None`` waits for as long as the execution takes.
         :return: the FULL Execution.
         :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.
         :raises ExecutionTimeout: after ``timeout``; the execution goes on.
         """
         name = self.execution(workflow_id, execution_id, location, project_id)
-        deadline = None if timeout is None else self.clock.time() + timeout
+        deadline = None if timeout is None else self.clock.time() + seconds_of(timeout, "timeout", zero=True)
         self.wait_until_ended(
             name,
             poll_interval=poll_interval,
@@ -285,12 +302,13 @@ class WorkflowExecutionsHook(HookBase):
         self,
         name: ExecutionName,
         *,
-        poll_interval: float,
+        poll_interval: float | timedelta,
         deadlines: Deadlines = NO_DEADLINES,
+        patience: float = math.inf,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
     ) -> Execution:
-        """Wait until an execution is in one of the states, whichever."""
+        """Wait until an execution is in one of the states, whichever, or ``patience`` is over."""
         looker = self.client.without_retries()
         return wait_for_end(
             lambda: looker.get(name, "BASIC"),
@@ -299,6 +317,7 @@ class WorkflowExecutionsHook(HookBase):
             log=self.log,
             poll_interval=check_interval(poll_interval),
             deadlines=deadlines,
+            patience=patience,
             success_states=success_states,
             failure_states=failure_states,
         )

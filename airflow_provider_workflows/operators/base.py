@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -11,6 +12,7 @@ from airflow_provider_workflows.compat import BaseOperator
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.execution import Execution
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class WorkflowsBaseOperator(BaseOperator):
         (templated)
     :param api_version: ``v1`` or ``v1beta``; ``None`` for the connection's, which is ``v1`` unless it says otherwise.
     :param api_endpoint: another base URL than Google's; ``None`` for the connection's.
+    :param execution_timeout: Airflow's own; a number of seconds, or a timedelta.
     :param retry: ignored, as ``metadata`` is: the Google provider's operators have them.
     """
 
@@ -58,11 +61,14 @@ class WorkflowsBaseOperator(BaseOperator):
         impersonation_chain: str | Sequence[str] | None = None,
         api_version: str | None = None,
         api_endpoint: str | None = None,
+        execution_timeout: float | timedelta | None = None,
         retry: Any = None,
         metadata: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        if execution_timeout is not None:  # Airflow's own __init__ takes a timedelta only
+            execution_timeout = timedelta(seconds=seconds_of(execution_timeout, "execution_timeout"))
+        super().__init__(execution_timeout=execution_timeout, **kwargs)
         self.workflow_id = workflow_id
         self.location = location
         self.project_id = project_id

@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_workflows.api.looking import check_interval
 from airflow_provider_workflows.compat import AirflowFailException, conf
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
 from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
@@ -26,7 +27,8 @@ from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Context
-    from airflow_provider_workflows.durable.create import Created, DurableCreate
+    from airflow_provider_workflows.durable.create import Created
+    from airflow_provider_workflows.operators.kill import Kill
 
 _LINKS = (WorkflowExecutionLink(), WorkflowLink())
 #: Executions that a list returns unless told otherwise: what a page has by default, and an XCom bears.
@@ -48,9 +50,11 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         ``argument`` may be a JSON value or JSON text. (templated)
     :param labels: labels of the execution, v1 only: at most 64, lowercase. (templated)
     :param wait_for_completion: wait until the execution has ended, and fail when it did not succeed.
-    :param deferrable: wait in the triggerer, without a worker; says where to wait, never whether.
-    :param poll_interval: seconds between two looks; ``[workflows] poll_interval`` unless given, which is 10: what a
-        wait of minutes needs, at a fraction of the quota.
+    :param deferrable: wait in the triggerer, without a worker; says where to wait, never whether. The first
+        ``[workflows] defer_after`` seconds are waited in the worker all the same.
+    :param poll_interval: the most seconds between two looks, a number or a timedelta; ``[workflows] poll_interval``
+        unless given, which is 10: what a wait of minutes needs, at a fraction of the quota. Young executions are
+        looked at more often.
     :param cancel_on_kill: cancel the execution when the task is killed (cleared, marked failed or successful).
     :param durable: never start a second execution by accident: a retry goes on with the one that an earlier try
         started, and a create whose answer got lost is looked for before it is repeated. On v1 this adds labels.
@@ -59,8 +63,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         ``None`` for no limit of its own.
     :raises ValueError: before any request, for an argument that is not JSON and for ids and labels that cannot be.
     :raises ExecutionFailed: with the service's message, the failing step and its line.
-    :raises ExecutionTimeout: when ``execution_timeout`` (Airflow's own parameter) has passed, counted from the
-        first try that waited for the same execution, over deferrals and restarts.
+    :raises ExecutionTimeout: when ``execution_timeout`` (Airflow's own parameter, here also a number of seconds) has
+        passed, counted from the first try that waited for the same execution, over deferrals and restarts.
     :raises AirflowFailException: from :class:`ExecutionCancelled`: it was stopped on purpose, so no retry; and from
         :class:`AmbiguousCreate` on v1beta, where a retry could not tell whether it starts a second execution.
     """
@@ -83,7 +87,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         labels: Mapping[str, str] | None = None,
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = conf.getfloat("workflows", "poll_interval", fallback=10.0),
+        poll_interval: float | timedelta = conf.getfloat("workflows", "poll_interval", fallback=10.0),  # noqa: B008
         cancel_on_kill: bool = True,
         durable: bool = True,
         cancel_on_timeout: bool = True,
@@ -103,13 +107,11 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         self.queued_timeout = queued_timeout
         check_flags(self, "wait_for_completion", "deferrable", "cancel_on_kill", "durable", "cancel_on_timeout")
         check_numbers(self, "poll_interval", "queued_timeout")
-        self._name: ExecutionName | None = None
-        self._creating: DurableCreate | None = None
-        self._store: Any = None  # Airflow's task state store, of a durable task that executes
 
     def execute(self, context: Context) -> Execution:
         """Create the execution, or find the one of an earlier try, and wait for it if asked to."""
         self.tell_ignored()
+        self._be_ready(context)
         queued_timeout = self._checked_waiting()
         created = self._create(context)
         name = self.name_of(created.execution)
@@ -126,14 +128,33 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         )
         return self.wait(context, name, deadlines)
 
+    @cached_property
+    def _kill(self) -> Kill:
+        from airflow_provider_workflows.operators.kill import Kill
+
+        return Kill(self.log)
+
+    def pre_execute(self, context: Any) -> None:
+        """Have a kill know the task, however early it comes."""
+        super().pre_execute(context)
+        self._be_ready(context)
+
+    def _be_ready(self, context: Context) -> None:
+        """Have a kill know where to ask about this task."""
+        self._kill.left = lambda: self._left(context)
+        self._kill.store = context.get("task_state_store") if self.durable else None
+
+    def _left(self, context: Context) -> ExecutionName | None:
+        """Return the execution that this try waited for before it was deferred."""
+        ti: Any = context["ti"]
+        name = ti.xcom_pull(task_ids=self.task_id, key="execution_name", map_indexes=ti.map_index)
+        return ExecutionName.parse(name) if isinstance(name, str) else None
+
     def _checked_waiting(self) -> float | None:
         """Check what says how to wait before anything is started; return ``queued_timeout`` in seconds."""
         if self.wait_for_completion:
-            self.check_interval()
-        timeout = self.queued_timeout
-        if timeout is None:
-            return None
-        return check_interval(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout, "queued_timeout")
+            self.check_waiting()
+        return None if self.queued_timeout is None else seconds_of(self.queued_timeout, "queued_timeout")
 
     def _create(self, context: Context) -> Created:
         from airflow_provider_workflows.api.body import create_body
@@ -145,60 +166,44 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         body = create_body(self.argument, self.labels, self.execution)
         client = self.hook.client
         client.api.check_body(body)
+        self._kill.check(self.hook)
         if not self.durable:
             began = client.clock.time()
             return Created(self.hook.create(workflow, body), began, attached=False)
         if client.api.version == "v1":
             check_room_for_labels(body.get("labels", {}))
-        self._store = context.get("task_state_store")
-        self._creating = DurableCreate(
+        creating = self._kill.creating = DurableCreate(
             client,
             workflow,
             body,
             identity=identity_of(context, retries=self.retries or 0),
-            record=self._store,
+            record=self._kill.store,
             cancel_stale=self.cancel_on_kill,
             log=self.log,
         )
         try:
-            created = self._creating.run()
+            return creating.run()
         except AmbiguousCreate as exc:
             if exc.retryable:
                 raise
             raise AirflowFailException(str(exc)) from exc
-        return created
 
     def announce(self, context: Context, name: ExecutionName) -> None:
         """Store the XComs; from here on a kill cancels this execution, also where a deferred task resumes."""
-        self._name = name
-        if self.durable:
-            self._store = context.get("task_state_store")
+        self._be_ready(context)
+        self._kill.name = name
+        self._kill.check(self.hook)
         super().announce(context, name)
 
     def on_kill(self) -> None:
         """
         Cancel the execution that this task waits for, also one whose create is just being answered.
 
-        One call in a bounded time; an execution that is already over is no error. Where another try has taken over,
-        the execution is that one's: it goes on with it, or after a clear cancels it.
+        In a bounded time; an execution that is already over is no error. Where another try has taken over, the
+        execution is that one's: it goes on with it, or after a clear cancels it.
         """
-        from airflow_provider_workflows.operators.taken_over import was_taken_over
-
-        creating = self._creating if self._name is None else None
-        if not self.cancel_on_kill:
-            return
-        if creating is not None and creating.note_kill():
-            self.log.info("Ended while Airflow is asked to write: its answer tells whether another try has this task.")
-            return
-        if was_taken_over(self._store):
-            self.log.info("Another try of this task has taken over: leaving its execution alone.")
-            if creating is not None:
-                creating.leaving(self.hook.client).give_way(patient=False)
-            return
-        if self._name is not None:
-            self.cancel(self._name)
-        elif creating is not None:
-            creating.leaving(self.hook.client).cancel()
+        if self.cancel_on_kill:
+            self._kill.happens(lambda: self.hook)
 
 
 class WorkflowsCancelExecutionOperator(ExecutionsOperator):

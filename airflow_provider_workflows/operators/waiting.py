@@ -14,15 +14,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_workflows.api.looking import check_interval, is_passing, timed_out
+from airflow_provider_workflows.api.looking import SHORTEST_INTERVAL, check_interval, is_passing, timed_out
 from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowTaskTimeout,
     BaseOperator,
     TaskDeferred,
-    conf,
 )
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import (
@@ -30,12 +30,12 @@ from airflow_provider_workflows.core.execution import (
     SUCCESS_STATES,
     Execution,
     Verdict,
+    age_of,
     classify,
     execution_id_of,
     is_ended,
     state_names,
 )
-from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -47,11 +47,14 @@ from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Context
+    from airflow_provider_workflows.operators.options import WaitingOptions
     from airflow_provider_workflows.triggers.executions import EventPayload, WorkflowExecutionTrigger
 
 #: Airflow resumes a task with this method's name when its trigger crashed or timed out.
 TRIGGER_FAILED = "__fail__"
 TRIGGER_TIMEOUT = "Trigger timeout"
+#: Seconds for the last look at an execution whose time is over: it is to be cancelled, whatever the look meets.
+LAST_LOOK_BOUND = 10.0
 #: The triggerer's clock may be ahead of this worker's by so many seconds.
 TRIGGERER_AHEAD = 60.0
 
@@ -60,7 +63,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
     """Give an operator the waiting; it says what counts as success, where to wait and what a kill does."""
 
     deferrable: bool
-    poll_interval: float
+    poll_interval: float | timedelta
     cancel_on_kill: bool = False
     cancel_on_timeout: bool = False
     success_states: Collection[str] = SUCCESS_STATES
@@ -69,6 +72,20 @@ class WaitsForExecution(WorkflowsBaseOperator):
     def check_interval(self) -> float:
         """Return the interval, or a clear error before anything has been started."""
         return check_interval(self.poll_interval)
+
+    def check_waiting(self) -> None:
+        """Check all that waiting needs, before anything is started."""
+        self.check_interval()
+        self.states()
+        if self.deferrable:
+            self._options()
+
+    @staticmethod
+    def _options() -> WaitingOptions:
+        """Read the configuration; imported here, because parsing a DAG file needs none of it."""
+        from airflow_provider_workflows.operators.options import WaitingOptions
+
+        return WaitingOptions.read()
 
     def name_of(self, execution: Execution) -> ExecutionName:
         """Name an execution that the service returned, with the project as it was requested."""
@@ -85,49 +102,85 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """Classify an execution by this task's states."""
         return classify(execution.get("state"), **self.states())
 
-    def wait(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
-        """Wait for the execution where this task is to wait, and finish."""
-        return (self._wait_deferred if self.deferrable else self._wait_here)(context, name, deadlines)
+    def pre_execute(self, context: Any) -> None:
+        """
+        Leave ``execution_timeout`` of a resumed task to the deadline that it brings along.
 
-    def _wait_here(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
+        Airflow 2 counts it from the task's first start and ends a late task before it is called: nobody would look
+        at its execution or cancel it.
+        """
+        super().pre_execute(context)
+        if getattr(context["ti"], "next_method", None):
+            self.execution_timeout = None
+
+    def wait(
+        self, context: Context, name: ExecutionName, deadlines: Deadlines, *, triggerer_ahead: float = 0.0
+    ) -> Execution:
+        """
+        Wait for the execution where this task is to wait, and finish.
+
+        A deferrable task waits in its worker first: many executions are over before a triggerer could look.
+
+        :param triggerer_ahead: seconds by which the triggerer's clock is known to be ahead.
+        """
         interval = self.check_interval()
+        patience = self._patience(deadlines) if self.deferrable else math.inf
         try:
             while True:
-                seen = self.hook.wait_until_ended(name, poll_interval=interval, deadlines=deadlines, **self.states())
+                seen = self.hook.wait_until_ended(
+                    name, poll_interval=interval, deadlines=deadlines, patience=patience, **self.states()
+                )
+                if self.verdict(seen) is Verdict.WAITING:
+                    self._defer(self.trigger(name, deadlines, seen, triggerer_ahead), deadlines)
                 execution = self._look(name)
                 if execution is not None:
                     break
                 self.hook.clock.sleep(interval)
         except (ExecutionTimeout, AirflowTaskTimeout):
-            return self._late(context, name, self._look(name) or {})
+            return self._late(context, name, self._last_look(name))
         return self.finish(context, name, execution, seen=seen.get("state"))
 
-    def _look(self, name: ExecutionName, waited: float = math.inf) -> Execution | None:
+    def _patience(self, deadlines: Deadlines) -> float:
+        """
+        Return the seconds for which a deferrable task waits in its worker.
+
+        Beyond a deadline that a triggerer would have to report before the scheduler is ready for it.
+        """
+        options = self._options()
+        until_deadline = deadlines.until_next(self.hook.clock.time())
+        if until_deadline <= options.defer_after + options.resume_after:
+            return until_deadline + SHORTEST_INTERVAL
+        return options.defer_after
+
+    def _defer(self, trigger: WorkflowExecutionTrigger, deadlines: Deadlines) -> NoReturn:
+        self.log.info("Waiting for %s in the triggerer.", trigger.execution_name)
+        raise TaskDeferred(trigger=trigger, method_name="execute_complete", kwargs={"deadlines": asdict(deadlines)})
+
+    def _look(self, name: ExecutionName) -> Execution | None:
         """Get the whole execution; ``None`` where that fails for a passing reason, which must not end a wait."""
         try:
             return self.hook.client.get(name)
         except WorkflowsApiError as exc:
-            if not is_passing(exc, waited):
+            if not is_passing(exc, math.inf):
                 raise
             self.log.warning("A look at %s failed: %s", name, exc)
             return None
 
-    def _wait_deferred(self, context: Context, name: ExecutionName, deadlines: Deadlines) -> Execution:
-        """Look once, and defer if there is something left to wait for."""
-        execution = self._look(name, waited=0.0)
-        if execution is not None and self.verdict(execution) is not Verdict.WAITING:
-            return self.finish(context, name, execution)
-        self.log.info("Waiting for %s in the triggerer.", name)
-        raise TaskDeferred(
-            trigger=self.trigger(name, deadlines),
-            method_name="execute_complete",
-            kwargs={"deadlines": asdict(deadlines)},
-        )
+    def _last_look(self, name: ExecutionName) -> Execution:
+        """Get the whole execution when its time is over; where that fails, it is to be cancelled all the same."""
+        try:
+            return self.hook.client.within(LAST_LOOK_BOUND).get(name)
+        except WorkflowsApiError as exc:
+            self.log.warning("The last look at %s failed: %s", name, exc)
+            return {}
 
-    def trigger(self, name: ExecutionName, deadlines: Deadlines) -> WorkflowExecutionTrigger:
-        """Make the trigger that waits for the execution."""
+    def trigger(
+        self, name: ExecutionName, deadlines: Deadlines, seen: Execution, triggerer_ahead: float
+    ) -> WorkflowExecutionTrigger:
+        """Make the trigger that waits for an execution, which was ``seen`` last as that."""
         from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 
+        options, now = self._options(), self.hook.clock.time()
         return WorkflowExecutionTrigger(
             project_id=name.workflow_name.project,
             location=name.workflow_name.location,
@@ -140,11 +193,15 @@ class WaitsForExecution(WorkflowsBaseOperator):
             poll_interval=self.check_interval(),
             cancel_on_kill=self.cancel_on_kill,
             **self.states(),
-            end_task=self.may_end_in_triggerer(),
+            end_task=self.may_end_in_triggerer(options),
+            started_at=now - age_of(seen, now),
+            deferred_at=now,
+            resume_after=options.resume_after,
+            clock_ahead=triggerer_ahead,
             **asdict(deadlines),
         )
 
-    def may_end_in_triggerer(self) -> bool:
+    def may_end_in_triggerer(self, options: WaitingOptions) -> bool:
         """
         Tell whether a success may end this task without a worker, as ``[workflows] end_from_trigger`` asks for.
 
@@ -153,8 +210,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         """
         from airflow.triggers.base import BaseTrigger
 
-        wanted = conf.getboolean("workflows", "end_from_trigger", fallback=False)
-        return wanted and hasattr(BaseTrigger, "on_kill") and self.has_no_work_after_waiting()
+        return options.end_from_trigger and hasattr(BaseTrigger, "on_kill") and self.has_no_work_after_waiting()
 
     def has_no_work_after_waiting(self) -> bool:
         """Tell whether the execution's XComs are all that is left to be done after a success."""
@@ -177,29 +233,36 @@ class WaitsForExecution(WorkflowsBaseOperator):
         over the word "success" instead of the payload of a trigger that ended its task.
         """
         name = self._announced(context, event)
-        seen = event["state"] if isinstance(event, dict) else None
-        looked = self._look(name)
-        # Where it cannot be fetched just now, it counts as it was seen, which is not enough to finish with.
-        execution: Execution = looked if looked is not None else {"state": str(seen)}
-        if looked is not None and (self.verdict(execution) is not Verdict.WAITING or self._was_passed(seen)):
-            return self.finish(context, name, execution, seen=seen)
-        limits = Deadlines(**(deadlines or {}))
         if not isinstance(event, dict):
-            return self.wait(context, name, limits)
+            return self.wait(context, name, Deadlines(**(deadlines or {})))
+        brought = Deadlines(event.get("deadline"), event.get("queued_deadline"))
+        limits = Deadlines(**deadlines) if deadlines else brought
+        seen, timeout = event["state"], event["status"] == "timeout"
+        looked = self._last_look(name) if timeout else self._look(name)
+        if looked and (self.verdict(looked) is not Verdict.WAITING or self._was_passed(seen)):
+            return self.finish(context, name, looked, seen=seen)
+        # Where it cannot be fetched just now, it counts as it was seen, which is not enough to finish with.
+        execution: Execution = looked or {"state": str(seen)}
         if event["status"] == "error":
             raise WorkflowsError(
                 f"The triggerer could not wait for {name} any longer, and the execution is still going: "
                 f"{event['message']}"
             )
-        triggerers_time = self.hook.clock.time() + TRIGGERER_AHEAD
-        if event["status"] == "timeout" and limits.passed(execution.get("state"), triggerers_time):
+        now = self.hook.clock.time()
+        if timeout and limits.passed(execution.get("state"), now + TRIGGERER_AHEAD):
             return self._late(context, name, execution)
-        return self.wait(context, name, limits)
+        return self.wait(context, name, limits, triggerer_ahead=max(0.0, (event.get("time") or now) - now))
 
     def _announced(self, context: Context, event: EventPayload | str | None = None) -> ExecutionName:
-        """Name the execution that the trigger waited for, and store its XComs (there may be none yet)."""
-        known = event["execution_name"] if isinstance(event, dict) else self.awaited_id(context)
-        name = self.execution_name(known)
+        """
+        Name the execution that the trigger waited for, and store its XComs (there may be none yet).
+
+        From the event alone, where there is one: a kill may come before Airflow has answered anything.
+        """
+        if isinstance(event, dict):
+            name = ExecutionName.parse(event["execution_name"])
+        else:
+            name = self.execution_name(self.awaited_id(context))
         self.announce(context, name)
         return name
 
@@ -217,11 +280,11 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if next_method != TRIGGER_FAILED:
             return self.resume(next_method, next_kwargs, context)
         name = self._announced(context)
+        if (next_kwargs or {}).get("error") == TRIGGER_TIMEOUT:
+            return self._late(context, name, self._last_look(name))
         execution = self._look(name) or {}
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
-        if (next_kwargs or {}).get("error") == TRIGGER_TIMEOUT:
-            return self._late(context, name, execution)
         self.log.error("The trigger failed while %s is still %s.", name, execution.get("state"))
         return self.resume(next_method, next_kwargs, context)
 
@@ -273,6 +336,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
         if self.verdict(execution) is Verdict.SUCCESS or self._was_passed(seen):
             self.push_result(context, execution)
             return self.returned(execution)
+        from airflow_provider_workflows.core.failure import execution_error
+
         error = execution_error(execution, name)
         if isinstance(error, ExecutionCancelled):
             raise AirflowFailException(str(error)) from error

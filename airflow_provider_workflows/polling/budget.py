@@ -37,6 +37,7 @@ from typing import Literal
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.pace import Allowance
 from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import PerLoop
@@ -122,6 +123,8 @@ class Budget:
     Let requests through at the pace that the limits and the service allow.
 
     Belongs to the event loop it was first used on. See the module for what it promises.
+
+    :ivar quick: the share of it for looks that come sooner than they must.
     """
 
     def __init__(self, limits: Limits, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -135,6 +138,7 @@ class Budget:
         self._pauses_in_a_row = 0
         self._pauses = 0
         self._probing = False
+        self.quick = Allowance(now)
 
     def price(self, kind: Kind) -> float:
         """Return the seconds for which one request uses up its kind's share of the budget."""

@@ -91,7 +91,18 @@ class Gets:
         except WorkflowsError as exc:
             self._failed(watch, opened, exc)
         else:
-            watch.saw(execution, self._clock.monotonic(), random.random())  # noqa: S311 - spreading load is no secret
+            now, budget = self._clock.monotonic(), self._budget_of(opened)
+            watch.saw(execution, now, random.random())  # noqa: S311 - spreading load is no secret
+            self._hurry(watch, now, budget)
+
+    def _hurry(self, watch: Watch, now: float, budget: Budget) -> None:
+        """Look again soon at a young one, if that can be paid for."""
+        after = watch.quick_after(now)
+        if after is None:
+            return
+        paid = budget.quick.reserve(budget.price("get"), now, watch.interval)
+        if paid is not None:
+            watch.hurry(now + max(paid, after))
 
     def _failed(self, watch: Watch, opened: OpenedClient, error: WorkflowsError) -> None:
         if self._source.replaces(opened, error) or isinstance(error, QuotaExceeded):

@@ -102,7 +102,10 @@ class Lists:
             search.has_read(complete=not page[1].get("nextPageToken"))
         if search.read:
             self.rest.went_well()  # not before: a later page may fail each time
-            search.end(self._clock.monotonic())
+            after = self._clock.monotonic()
+            search.end(after)
+            price = search.read * budget.price("list")
+            self._watches.hurry(price, budget.price("get"), now, after, budget.quick)
         return search.missing
 
     def _prices(self, budget: Budget) -> Prices:

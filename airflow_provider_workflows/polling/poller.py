@@ -33,6 +33,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_workflows.api.looking import check_interval
@@ -99,13 +100,14 @@ class Poller:
         self,
         execution_id: str,
         *,
-        poll_interval: float,
+        poll_interval: float | timedelta,
         success_states: Collection[str] = SUCCESS_STATES,
         failure_states: Collection[str] = FAILURE_STATES,
         log: Any = log,
         on_state: Callable[[str | None], None] | None = None,
         deadline: float | None = None,
         queued_deadline: float | None = None,
+        started_at: float | None = None,
     ) -> str:
         """
         Return the state in which the execution ended, as soon as a look shows it.
@@ -116,6 +118,7 @@ class Poller:
         :param on_state: told each new state, the first one included.
         :param deadline: epoch seconds; costs less than a timer around this call.
         :param queued_deadline: epoch seconds by which it must have left the state QUEUED.
+        :param started_at: epoch seconds when it began, for the pace of the looks; fixed rounds where that is not known.
         :raises WorkflowsError: when a look fails for a lasting reason.
         :raises asyncio.TimeoutError: at a deadline.
         """
@@ -123,7 +126,8 @@ class Poller:
         interval, states = check_interval(poll_interval), (success_states, failure_states)
         deadlines = Deadlines(deadline, queued_deadline)
         waiter = Waiter(name, interval, *states, log, on_state, self._clock, deadlines)
-        watch = self._join(name, waiter)
+        age = math.inf if started_at is None else max(0.0, self._clock.time() - started_at)
+        watch = self._join(name, waiter, age)
         waiter.mind_deadlines()
         try:
             return await waiter.future
@@ -131,8 +135,8 @@ class Poller:
             waiter.stop_minding()
             self._leave(watch, waiter)
 
-    def _join(self, name: ExecutionName, waiter: Waiter) -> Watch:
-        watch = self._watches.join(name, waiter, self._clock.monotonic())
+    def _join(self, name: ExecutionName, waiter: Waiter, age: float) -> Watch:
+        watch = self._watches.join(name, waiter, self._clock.monotonic(), age)
         if self._task is None or self._task.done():
             self._task = create_detached_task(self._run())
         self._alarm.wake_before(watch.due)

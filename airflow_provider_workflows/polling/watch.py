@@ -7,12 +7,14 @@ There may be tens of thousands of them, so they have slots and hold little.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_workflows.api.outage import Outage
-from airflow_provider_workflows.core.execution import current_steps
+from airflow_provider_workflows.core.execution import current_steps, is_ended
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.pace import next_look
 from airflow_provider_workflows.polling.plan import NOT_LISTED, is_nearly_due, next_due, search_again
 from airflow_provider_workflows.polling.waiter import Waiter
 
@@ -21,7 +23,8 @@ class Watch:
     """
     Look after one execution: when it is due, where a list may show it, how its looks went.
 
-    :ivar due: when to look next, in the clock's monotonic seconds.
+    :ivar born: when the execution began, in the clock's monotonic seconds; for ever ago where nobody knows.
+    :ivar due: when to look next, in the same.
     :ivar looked: when it was last seen.
     :ivar busy: whether a get for it is under way or about to be.
     """
@@ -32,6 +35,7 @@ class Watch:
         "_outage",
         "_place",
         "_steps",
+        "born",
         "busy",
         "due",
         "failures",
@@ -48,6 +52,7 @@ class Watch:
         self.interval = interval
         self.due = due
         self.joined = now
+        self.born = -math.inf
         self.looked = -1.0
         self.busy = False
         self.failures = 0
@@ -62,6 +67,15 @@ class Watch:
     def is_nearly_due(self, now: float) -> bool:
         """Tell whether to look now if anything is looked at."""
         return is_nearly_due(self.due, self.interval, now)
+
+    def quick_after(self, now: float) -> float | None:
+        """Return the seconds to the next look at an execution that is young; ``None`` when it is not any more."""
+        after = next_look(now - self.born, self.interval)
+        return after if after < self.interval and not is_ended(self.state) else None
+
+    def hurry(self, due: float) -> None:
+        """Look at that time, if that is sooner."""
+        self.due = min(self.due, due)
 
     def place(self, now: float) -> int:
         """Return the page on which a list may show it, at the earliest; see ``polling.plan``."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from airflow_provider_workflows.core.execution import Execution, execution_id_of
 from airflow_provider_workflows.core.names import ExecutionName
+from airflow_provider_workflows.core.pace import Allowance
 from airflow_provider_workflows.polling.waiter import Waiter
 from airflow_provider_workflows.polling.watch import Watch
 
@@ -31,8 +32,8 @@ class Watches:
         """Yield those that no get is under way for."""
         return (watch for watch in self._by_id.values() if not watch.busy)
 
-    def join(self, name: ExecutionName, waiter: Waiter, now: float) -> Watch:
-        """Look at an execution for one more who waits; together with others, if there are any."""
+    def join(self, name: ExecutionName, waiter: Waiter, now: float, age: float = math.inf) -> Watch:
+        """Look at an execution of an age for one more who waits; together with others, if there are any."""
         interval = waiter.interval
         due = now + min(GATHER, interval / 10) if self._by_id else now
         watch = self._by_id.get(name.execution_id)
@@ -40,6 +41,7 @@ class Watches:
             watch = self._by_id[name.execution_id] = Watch(name, interval, now=now, due=due)
         watch.interval = min(watch.interval, interval)
         watch.due = min(watch.due, due)
+        watch.born = max(watch.born, now - age)
         watch.waiters[waiter] = None
         return watch
 
@@ -56,6 +58,29 @@ class Watches:
     def nearly_due(self, now: float) -> list[Watch]:
         """Return what to look at if anything is looked at now."""
         return [watch for watch in self._idle() if watch.is_nearly_due(now)]
+
+    def hurry(self, price: float, price_of_one: float, seen_since: float, now: float, allowance: Allowance) -> None:
+        """
+        Look at the young ones of a round again soon, all together, if that can be paid for.
+
+        :param price: what this round has cost.
+        :param price_of_one: what one of them costs by itself, which is less where the round was for many others.
+        :param seen_since: when it began.
+        """
+        soon = [
+            (after, watch)
+            for watch in self._by_id.values()
+            if watch.looked >= seen_since and (after := watch.quick_after(now)) is not None
+        ]
+        if not soon:
+            return
+        longest = max(watch.interval for _, watch in soon)
+        paid = allowance.reserve(min(price, len(soon) * price_of_one), now, longest)
+        if paid is None:
+            return
+        due = now + max(paid, min(after for after, _ in soon))
+        for _, watch in soon:
+            watch.hurry(due)
 
     async def saw_page(self, executions: Sequence[Execution], page: int, now: float, jitter: float) -> None:
         """Tell everybody what a page says about their execution, in slices."""

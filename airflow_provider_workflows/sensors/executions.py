@@ -19,6 +19,7 @@ from airflow_provider_workflows.compat import (
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, state_names
 from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
@@ -44,9 +45,10 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     :param success_states: states that count as success, ``{"SUCCEEDED"}`` unless given: names, members of the client
         libraries' enumeration, or the API's numbers. An empty set means the default.
     :param failure_states: states that fail the task; every other end of an execution fails it, too.
-    :param deferrable: wait in the triggerer, without a worker.
-    :param poke_interval: seconds between two looks.
-    :param timeout: seconds from the start of waiting, over deferrals and reschedules.
+    :param deferrable: wait in the triggerer, without a worker, after the first ``[workflows] defer_after`` seconds.
+    :param poke_interval: seconds between two looks, a number or a timedelta; a deferrable sensor looks more often at
+        young executions.
+    :param timeout: seconds from the start of waiting, over deferrals and reschedules: a number or a timedelta.
     :param start_from_trigger: begin in the triggerer, and end there when the execution SUCCEEDED with a small
         result: no worker at all. Needs Airflow 3.3, ``project_id`` and ``location``, and no XCom as an argument;
         in a mapped task Airflow begins on a worker all the same.
@@ -74,6 +76,9 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         request_timeout: Any = None,
         **kwargs: Any,
     ) -> None:
+        # Airflow's own __init__ takes any number, and fails for the infinite one without a word about which.
+        spans = {name: kwargs[name] for name in ("poke_interval", "timeout") if name in kwargs}
+        kwargs.update({name: seconds_of(span, name, zero=name == "timeout") for name, span in spans.items()})
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
         self.success_states = _states("success_states", success_states) or SUCCESS_STATES
@@ -102,6 +107,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait: deferred where asked to, else by poking."""
         self.tell_ignored()
+        self.check_waiting()
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         if not self.deferrable:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from airflow_provider_workflows.testing.remote import RemoteEmulator
     from airflow_provider_workflows.testing.requestlog import LoggedRequest
     from airflow_provider_workflows.testing.server import Emulator, serve
-    from airflow_provider_workflows.testing.service import DEFAULT_LOCATION, DEFAULT_PROJECT, Settings
-    from airflow_provider_workflows.testing.workflows import Step, WorkflowError
+    from airflow_provider_workflows.testing.settings import DEFAULT_LOCATION, DEFAULT_PROJECT, Settings
+    from airflow_provider_workflows.testing.workflows import Callback, Step, WorkflowError
 
 __all__ = [
     "DEFAULT_LOCATION",
     "DEFAULT_PROJECT",
+    "Callback",
     "Clock",
     "Emulator",
     "LoggedRequest",
@@ -51,9 +52,10 @@ _HOMES = {
     "LoggedRequest": "requestlog",
     "Emulator": "server",
     "serve": "server",
-    "DEFAULT_LOCATION": "service",
-    "DEFAULT_PROJECT": "service",
-    "Settings": "service",
+    "DEFAULT_LOCATION": "settings",
+    "DEFAULT_PROJECT": "settings",
+    "Settings": "settings",
+    "Callback": "workflows",
     "Step": "workflows",
     "WorkflowError": "workflows",
 }

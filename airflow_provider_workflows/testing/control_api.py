@@ -12,6 +12,7 @@
 `GET /emulator/executions?workflow=name`    `{"executions": [FULL v1 resource…]}`, oldest first
 `POST /emulator/executions/{id}:setState`   `{"state", "result", "error"}`
 `DELETE /emulator/executions/{id}`          forgets an execution
+`POST /emulator/workflows/{workflow}`       registers a workflow that JSON describes, see `definitions`
 `POST /emulator/workflows/{workflow}:add`   parameters of `Emulator.add_executions`; `{"ids": […]}`
 `POST /emulator/workflows/{workflow}:start`  parameters of `Emulator.start`; `{"id": …}`
 `POST /emulator/clock:advance`              `{"seconds": n}`, for an emulator on a `ManualClock`
@@ -22,6 +23,7 @@ A wrong parameter answers 400 `{"error": {"message": …}}`. None of these is in
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +66,11 @@ def add_control_routes(app: web.Application, controls: Controls, release: Callab
         ("GET", "/emulator/executions", control.executions),
         ("POST", "/emulator/executions/{id:[^/:]+}:setState", control.set_state),
         ("DELETE", "/emulator/executions/{id:[^/:]+}", control.delete),
+        (
+            "POST",
+            "/emulator/workflows/{workflow:[^/:]+}",
+            lambda call: controls.define(call.names["workflow"], call.body),
+        ),
         ("POST", "/emulator/workflows/{workflow:[^/:]+}:add", control.add_executions),
         ("POST", "/emulator/workflows/{workflow:[^/:]+}:start", control.start),
         ("POST", "/emulator/clock:advance", control.advance),
@@ -75,11 +82,13 @@ def _handler(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             body = await request.json() if request.can_read_body else {}
-            return web.json_response(action(ControlCall(request.match_info, request.query, dict(body))) or {})
+            answer = action(ControlCall(request.match_info, request.query, dict(body)))
+            return web.json_response((await answer if inspect.isawaitable(answer) else answer) or {})
         except ApiError as error:
             return web.json_response(error.envelope(), status=error.code)
-        except (KeyError, TypeError, ValueError) as error:
-            return web.json_response({"error": {"code": 400, "message": repr(error)}}, status=400)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            text = str(error) if isinstance(error, ValueError) else repr(error)
+            return web.json_response({"error": {"code": 400, "message": text}}, status=400)
 
     return handle
 
@@ -112,8 +121,10 @@ class _ControlApi:
     def add_executions(self, call: ControlCall) -> Any:
         return {"ids": self._controls.add_executions(call.names["workflow"], **call.body)}
 
-    def start(self, call: ControlCall) -> Any:
-        return {"id": self._controls.start(call.names["workflow"], **call.body)}
+    async def start(self, call: ControlCall) -> Any:
+        execution = self._controls.launch(call.names["workflow"], **call.body)
+        await self._controls.service.compute(execution)  # it may ask the emulator, so the loop must go on
+        return {"id": execution.id}
 
     def advance(self, call: ControlCall) -> Any:
         if not isinstance(self._controls.clock, ManualClock):

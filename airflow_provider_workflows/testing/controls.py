@@ -11,16 +11,13 @@ from typing import Any
 
 from airflow_provider_workflows.testing import resources
 from airflow_provider_workflows.testing.clock import Clock
+from airflow_provider_workflows.testing.definitions import function_of, labels_of
 from airflow_provider_workflows.testing.errors import not_found
 from airflow_provider_workflows.testing.execution import ENDED_STATES, Execution, WorkflowKey
 from airflow_provider_workflows.testing.faults import Drop, Fault, FaultInjector
 from airflow_provider_workflows.testing.requestlog import OPERATIONS, LoggedRequest, RequestLog
-from airflow_provider_workflows.testing.service import (
-    DEFAULT_LOCATION,
-    DEFAULT_PROJECT,
-    ExecutionsService,
-    Settings,
-)
+from airflow_provider_workflows.testing.service import WORKFLOW_ID, ExecutionsService
+from airflow_provider_workflows.testing.settings import DEFAULT_LOCATION, DEFAULT_PROJECT, Settings
 from airflow_provider_workflows.testing.store import ExecutionStore
 from airflow_provider_workflows.testing.validation import CreateRequest, check_labels
 from airflow_provider_workflows.testing.workflows import (
@@ -70,6 +67,16 @@ class Controls:
 
         return register
 
+    def define(self, name: str, definition: Mapping[str, Any]) -> None:
+        """Register a workflow that JSON describes, such as `{"steps": ["read"], "seconds": 2, "result": [1]}`.
+
+        :param definition: see the module `definitions`.
+        :raises ValueError: naming what is wrong with it.
+        """
+        if not WORKFLOW_ID.match(name):
+            raise ValueError(f"a workflow's id has up to 64 letters, digits, _ and -, got {name!r}")
+        self.service.register(name, function_of(definition), labels_of(definition), ours=True)
+
     def start(
         self,
         workflow: str,
@@ -83,9 +90,22 @@ class Controls:
 
         :param argument: the decoded value.
         """
+        execution = self.launch(workflow, argument, labels, project=project, location=location)
+        self.service.compute_here(execution)
+        return execution.id
+
+    def launch(
+        self,
+        workflow: str,
+        argument: Any = None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        project: str = DEFAULT_PROJECT,
+        location: str = DEFAULT_LOCATION,
+    ) -> Execution:
+        """Create an execution whose function is still to be computed; `start` does both."""
         wanted = CreateRequest(dump_json(argument), argument, check_labels(dict(labels or {})), {})
-        with self.service.lock:
-            return self.service.launch(self.service.key(project, location, workflow), wanted).id
+        return self.service.launch(self.service.key(project, location, workflow), wanted)
 
     def executions(self, workflow: str | None = None, *, version: str = "v1") -> list[dict[str, Any]]:
         """Return the FULL resources of all executions, or of one workflow's, oldest first."""
@@ -133,7 +153,7 @@ class Controls:
             execution = self._find(execution_id)[1]
             now = self.service.settle()
             if execution.begun is None and state != "QUEUED":
-                execution.begin(now, ENDLESS)
+                execution.begin(now)
             execution.force(state, now, forced_outcome(state, result, error))
 
     def add_executions(
@@ -166,7 +186,8 @@ class Controls:
             for index in range(count):
                 at = first + index * step
                 execution = Execution(str(uuid.uuid4()), key, at, revision, labels=labels or {})
-                execution.begin(at, SUCCEEDED_AT_ONCE if state == "SUCCEEDED" else ENDLESS)
+                execution.timeline = SUCCEEDED_AT_ONCE if state == "SUCCEEDED" else ENDLESS
+                execution.begin(at)
                 if outcome is not None and state != "SUCCEEDED":
                     execution.force(state, at, outcome)
                 added.append(execution)
@@ -202,7 +223,7 @@ class Controls:
         return self.log.entries()
 
     def count(self, operation: str) -> int:
-        """Return how many requests of an operation (create, get, list, cancel, other) arrived.
+        """Return how many requests of an operation (create, get, list, …) arrived.
 
         :raises ValueError: an unknown operation.
         """

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from airflow_provider_workflows.testing.workflows import Outcome, Step, Timeline
+from airflow_provider_workflows.testing.runs import Run
+from airflow_provider_workflows.testing.workflows import Callback, Outcome, Step, Timeline
 
 ENDED_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "UNAVAILABLE"})
 
@@ -43,11 +44,24 @@ class Ending(NamedTuple):
     at: int
 
 
+@dataclass(slots=True)
+class Payload:
+    """What a callback got, and when; `taken` is when the execution goes on with it, None while nobody does."""
+
+    value: dict[str, Any]
+    received: int
+    taken: int | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Execution:
     """One execution's record.
 
     :ivar begun: None while it is QUEUED.
+    :ivar timeline: None while its function computes.
+    :ivar run: goes on with the function when a callback is requested; None when there is nothing to go on with.
+    :ivar callbacks: those that it has waited for, with what they got.
+    :ivar forgotten: up to when its step entries are deleted.
     :ivar cancelled: when a cancellation takes effect, None without one.
     :ivar options: further create fields that are given back as they came (`callLogLevel`, …).
     :ivar texts: serialised BASIC views by version, state and mask; None before the first.
@@ -62,6 +76,9 @@ class Execution:
     options: Mapping[str, Any] = field(default_factory=dict)
     begun: int | None = None
     timeline: Timeline | None = None
+    run: Run | None = None
+    callbacks: dict[str, tuple[Callback, list[Payload]]] = field(default_factory=dict)
+    forgotten: int = -1
     cancelled: int | None = None
     forced: Forced | None = None
     texts: dict[str, str] | None = None
@@ -71,10 +88,9 @@ class Execution:
         """Sort by creation; the id makes equal times distinct."""
         return (self.created, self.id)
 
-    def begin(self, at: int, timeline: Timeline) -> None:
+    def begin(self, at: int) -> None:
         """Leave the queue."""
         self.begun = at
-        self.timeline = timeline
 
     def cancel(self, at: int) -> None:
         """Have it cancelled at a time, unless it ends earlier by itself."""
@@ -130,5 +146,19 @@ class Execution:
         """Return the step in progress, or the last one reached."""
         if self.begun is None or self.timeline is None:
             return None
+        return self.timeline.step_at(self.elapsed(now))
+
+    def elapsed(self, now: int) -> int:
+        """Return how long it has been going on, or did before it ended."""
         ended = self.ended(now)
-        return self.timeline.step_at((ended.at if ended else now) - self.begun)
+        return (ended.at if ended else now) - (self.begun or 0)
+
+    def waiting(self, now: int) -> Callback | None:
+        """Return the callback in whose step it is."""
+        if self.begun is None or self.timeline is None or self.timeline.waiting is None or self.state(now) != "ACTIVE":
+            return None
+        return self.timeline.waiting if self.timeline.offsets[-1] <= now - self.begun else None
+
+    def is_visible(self, delay: float, now: int) -> bool:
+        """Tell whether readers see it yet, `delay` seconds after its creation."""
+        return not delay or self.created + round(delay * 1e9) <= now

@@ -48,7 +48,7 @@ KINDS: dict[str, dict[str, Any]] = {
 class Fault:
     """One fault; see the module's table.
 
-    :ivar operation: create, get, list, cancel, other, or `*` for any.
+    :ivar operation: create, get, list, …, or `*` for any; see `OPERATIONS`.
     :ivar times: how many requests it spoils; None until removed.
     :ivar reason: the ErrorInfo reason of the error envelope.
     :ivar after: the request takes effect all the same.

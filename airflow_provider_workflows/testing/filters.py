@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Understand `filter` (AIP-160) and `orderBy` (AIP-132) of the v1 list method.
+"""Understand `filter` (AIP-160) and `orderBy` (AIP-132) of the v1 list methods, whatever they list.
 
 **Unconfirmed for the real service**: how labels are spelled (its texts say `label`, the resource's field is
 `labels`; here `labels.k="v"`, `labels.k:"v"`, `label.k="v"` and `label.k:"v"` all work), whether OR is
@@ -18,25 +18,18 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from airflow_provider_workflows.testing.errors import ApiError, invalid
-from airflow_provider_workflows.testing.execution import Execution
 
-
-class Look(NamedTuple):
-    """An execution and the time (epoch ns) at which it is looked at."""
-
-    execution: Execution
-    now: int
-
-
-Predicate = Callable[[Look], bool]
-Getter = Callable[[Look], Any]
+Item = TypeVar("Item")
+Predicate = Callable[[Any], bool]
+Getter = Callable[[Any], Any]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<punct>!=|<=|>=|[=<>:()])
@@ -54,37 +47,20 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([
 _ALIASES = {"executionID": "executionId", "workflowRevisionID": "workflowRevisionId"}
 
 
-def _ended(look: Look) -> Any:
-    ended = look.execution.ended(look.now)
-    return ended.at if ended else None
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """What of a kind of resource can be compared and ordered by.
 
+    :ivar getters: a field's value, None where it is absent. Times are epoch nanoseconds.
+    :ivar unordered: those of them that `orderBy` does not know.
+    :ivar readers: makes the value to compare with from its text, where it is no text.
+    :ivar labels: returns an item's labels, for resources that have some.
+    """
 
-def _duration(look: Look) -> Any:
-    ended, begun = look.execution.ended(look.now), look.execution.begun
-    return ended.at - begun if ended and begun is not None else None
-
-
-def _step_name(look: Look) -> Any:
-    step = look.execution.current_step(look.now)
-    return step.name if step else None
-
-
-def _opted_out(look: Look) -> Any:
-    return "true" if look.execution.options.get("disableConcurrencyQuotaOverflowBuffering") else "false"
-
-
-FIELDS: dict[str, Getter] = {
-    "executionId": lambda look: look.execution.id,
-    "state": lambda look: look.execution.state(look.now),
-    "createTime": lambda look: look.execution.created,
-    "startTime": lambda look: look.execution.begun,
-    "endTime": _ended,
-    "duration": _duration,
-    "workflowRevisionId": lambda look: look.execution.revision,
-    "stepName": _step_name,
-    "disableConcurrencyQuotaOverflowBuffering": _opted_out,
-}
-ORDER_FIELDS = frozenset(FIELDS) - {"stepName", "disableConcurrencyQuotaOverflowBuffering"}
+    getters: Mapping[str, Getter]
+    unordered: frozenset[str] = frozenset()
+    readers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    labels: Callable[[Any], Mapping[str, str]] | None = None
 
 
 class Token(NamedTuple):
@@ -95,14 +71,17 @@ class Token(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def parse_filter(text: str, *, labels: bool = True) -> Predicate:
+def parse_filter(text: str, fields: Fields, *, labels: bool = True) -> Predicate:
     """Return a predicate for a filter.
 
     :param labels: False refuses label comparisons, as a service that has another spelling would.
     :raises ApiError: 400, the text is not a filter that the emulator understands.
     """
-    parser = _Parser(_tokens(text), labels=labels)
-    predicate = parser.expression()
+    parser = _Parser(_tokens(text), fields, fields.labels if labels else None)
+    try:
+        predicate = parser.expression()
+    except RecursionError:
+        raise _bad("it is nested too deeply") from None
     if parser.tokens:
         raise _bad(f"unexpected {parser.tokens[0].text!r}")
     return predicate
@@ -127,8 +106,9 @@ def _tokens(text: str) -> list[Token]:
 class _Parser:
     """Consume `tokens` from the front by recursive descent."""
 
-    def __init__(self, tokens: list[Token], *, labels: bool) -> None:
+    def __init__(self, tokens: list[Token], fields: Fields, labels: Callable[[Any], Mapping[str, str]] | None) -> None:
         self.tokens = tokens
+        self._fields = fields
         self._labels = labels
 
     def _next(self) -> Token:
@@ -185,47 +165,45 @@ class _Parser:
         root, _, key = field.partition(".")
         literal = _unquote(value)
         if root in {"label", "labels"}:
-            if not self._labels:
+            if self._labels is None:
                 raise _bad(f"unsupported field {root!r}")
-            return _label_predicate(key.strip('"'), sign, literal, any_value=value == Token("word", "*"))
+            any_value = value == Token("word", "*")
+            return _label_predicate(self._labels, key.strip('"'), sign, literal, any_value=any_value)
         name = _ALIASES.get(field, field)
-        if name not in FIELDS:
+        if name not in self._fields.getters:
             raise _bad(f"unsupported field {field!r}")
         if sign == ":":
             raise _bad(f"operator ':' is not supported for {field!r}")
-        return _field_predicate(name, sign, literal)
+        wanted = self._fields.readers.get(name, str)(literal)
+        return _field_predicate(self._fields.getters[name], sign, wanted)
 
 
 def _unquote(value: Token) -> str:
     return re.sub(r"\\(.)", r"\1", value.text[1:-1]) if value.kind == "string" else value.text
 
 
-def _label_predicate(key: str, sign: str, literal: str, *, any_value: bool) -> Predicate:
+def _label_predicate(
+    labels: Callable[[Any], Mapping[str, str]], key: str, sign: str, literal: str, *, any_value: bool
+) -> Predicate:
     if not key:  # labels:k asks for the presence of a key
         if sign != ":":
             raise _bad("a label comparison names its key: labels.key")
-        return lambda look: literal in look.execution.labels
+        return lambda item: literal in labels(item)
     if sign == ":" and any_value:
-        return lambda look: key in look.execution.labels
+        return lambda item: key in labels(item)
     if sign in {"=", ":"}:
-        return lambda look: look.execution.labels.get(key) == literal
+        return lambda item: labels(item).get(key) == literal
     if sign == "!=":
-        return lambda look: key in look.execution.labels and look.execution.labels[key] != literal
+        return lambda item: key in labels(item) and labels(item)[key] != literal
     raise _bad(f"operator {sign!r} is not supported for labels")
 
 
-def _field_predicate(name: str, sign: str, literal: str) -> Predicate:
-    getter = FIELDS[name]
-    wanted: Any = literal
-    if name.endswith("Time"):
-        wanted = parse_time(literal)
-    elif name == "duration":
-        wanted = _parse_duration(literal)
+def _field_predicate(getter: Getter, sign: str, wanted: Any) -> Predicate:
     if sign in {"=", "!="}:
         equal = _matcher(wanted)
-        return lambda look: (value := getter(look)) is not None and equal(value) == (sign == "=")
+        return lambda item: (value := getter(item)) is not None and equal(value) == (sign == "=")
     compare = _COMPARE[sign]
-    return lambda look: (value := getter(look)) is not None and compare(value, wanted)
+    return lambda item: (value := getter(item)) is not None and compare(value, wanted)
 
 
 def _matcher(wanted: Any) -> Callable[[Any], bool]:
@@ -247,9 +225,9 @@ def parse_time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00:00'}")
         offset = _offset(zone or "Z")
-    except ValueError:
+        moment = moment.replace(tzinfo=timezone.utc) - offset
+    except (ValueError, OverflowError):
         raise _bad(f"{text!r} is not a time") from None
-    moment = moment.replace(tzinfo=timezone.utc) - offset
     return int(moment.timestamp()) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
 
 
@@ -259,14 +237,28 @@ def _offset(zone: str) -> timedelta:
     return datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset() or timedelta()
 
 
-def _parse_duration(text: str) -> int:
+def parse_duration(text: str) -> int:
+    """Return nanoseconds for `3.5s`.
+
+    :raises ApiError: 400.
+    """
     try:
         return round(float(text.removesuffix("s")) * 1e9)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _bad(f"{text!r} is not a duration; write 3.5s") from None
 
 
-def parse_order(text: str) -> list[tuple[str, bool]]:
+def parse_number(text: str) -> int:
+    """Return the whole number that an id is.
+
+    :raises ApiError: 400.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise _bad(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def parse_order(text: str, fields: Fields) -> list[tuple[str, bool]]:
     """Return [(field, descending)] for `orderBy`; empty when the text is.
 
     :raises ApiError: 400.
@@ -275,20 +267,21 @@ def parse_order(text: str) -> list[tuple[str, bool]]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, *direction = part.split()
         name = _ALIASES.get(name, name)
-        if name not in ORDER_FIELDS or direction not in ([], ["asc"], ["desc"]):
+        if name not in fields.getters or name in fields.unordered or direction not in ([], ["asc"], ["desc"]):
             raise invalid(f"Invalid order_by: {part!r}", "order_by")
         order.append((name, direction == ["desc"]))
     return order
 
 
-def sort_executions(executions: list[Execution], order: list[tuple[str, bool]], now: int) -> list[Execution]:
-    """Return the executions in an order; an absent value sorts before all others."""
+def sort_items(items: Iterable[Item], order: list[tuple[str, bool]], fields: Fields) -> list[Item]:
+    """Return the items in an order; an absent value sorts before all others."""
+    ordered = list(items)
     for name, descending in reversed(order):
-        getter = FIELDS[name]
+        getter = fields.getters[name]
 
-        def key(execution: Execution, getter: Getter = getter) -> tuple[bool, Any]:
-            value = getter(Look(execution, now))
+        def key(item: Item, getter: Getter = getter) -> tuple[bool, Any]:
+            value = getter(item)
             return (value is not None, value if value is not None else 0)
 
-        executions = sorted(executions, key=key, reverse=descending)
-    return executions
+        ordered.sort(key=key, reverse=descending)
+    return ordered

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from airflow_provider_workflows.testing.discovery import ApiVersion, Schema
 from airflow_provider_workflows.testing.errors import invalid
 
 Mask: TypeAlias = dict[str, Any] | None  # a field's name to its own mask; None takes everything
@@ -15,11 +16,37 @@ _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[*,()/]")
 
 
 @lru_cache(maxsize=256)
-def parse_mask(text: str) -> Mask:
-    """Parse a mask; None when the text is empty.
+def mask_for(text: str, version: ApiVersion, message: str) -> Mask:
+    """Parse a mask for a message; None when the text is empty.
 
-    :raises ApiError: 400, the text is not a mask.
+    :raises ApiError: 400, the text is not a mask, or the message has no such field.
     """
+    try:
+        mask = _parse(text)
+    except RecursionError:
+        raise _refuse(text) from None
+    _check(mask, version.schema(message), version, text)
+    return mask
+
+
+def _check(mask: Mask, schema: Schema, version: ApiVersion, text: str) -> None:
+    """Check that each name in a mask is a field; those of a map and of free JSON are whatever one likes."""
+    schema = version.resolve(schema)
+    while "items" in schema:
+        schema = version.resolve(schema["items"])
+    if schema.get("type") == "any" or "additionalProperties" in schema:
+        return
+    fields = schema.get("properties", {})
+    for name, inner in (mask or {}).items():
+        for each in [name] if name in fields else [*fields] if name == "*" else [None]:
+            if each is None:
+                raise invalid(
+                    f"Error expanding 'fields' parameter. Cannot find matching fields for path '{name}'.", "fields"
+                )
+            _check(inner, fields[each], version, text)
+
+
+def _parse(text: str) -> Mask:
     text = text.replace(" ", "")
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != text:

@@ -6,9 +6,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from airflow_provider_workflows.testing.errors import invalid
+
+Item = TypeVar("Item")
 
 
 def fingerprint(*parameters: object) -> str:
@@ -31,8 +34,23 @@ def decode_token(token: str, bound_to: str) -> Any:
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         found, position = json.loads(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise invalid("The page token is invalid.", "page_token") from None
     if found != bound_to:
         raise invalid("The page token does not belong to this request: all other parameters must match.", "page_token")
     return position
+
+
+def cut_page(
+    items: Sequence[Item], size: int, token: str, bound_to: str, skip: int = 0
+) -> tuple[Sequence[Item], dict[str, str]]:
+    """Return a page of what is all there, and `{"nextPageToken": …}` where something follows.
+
+    :param skip: how many to leave out, from where the token points.
+    :raises ApiError: 400, a token of another call, or a negative `skip`.
+    """
+    if skip < 0:
+        raise invalid("skip must not be negative", "skip")
+    start = (decode_token(token, bound_to) or 0) + skip
+    end = start + size
+    return items[start:end], {"nextPageToken": encode_token(bound_to, end)} if end < len(items) else {}

@@ -38,7 +38,7 @@ def workflows_connection(workflows_emulator: Emulator, monkeypatch: pytest.Monke
     It names project `test-project` and location `us-central1`, needs no credentials, and reaches Airflow as
     the environment variable `AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT`.
     """
-    from airflow_provider_workflows.testing.service import DEFAULT_LOCATION, DEFAULT_PROJECT
+    from airflow_provider_workflows.testing.settings import DEFAULT_LOCATION, DEFAULT_PROJECT
 
     connection = {
         "conn_type": "google_cloud_workflows",

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 
 from airflow_provider_workflows.testing.errors import ApiError, error_info
 from airflow_provider_workflows.testing.execution import Execution
-
-Begin = Callable[[Execution, int], None]
 
 
 class Region:
@@ -22,7 +19,7 @@ class Region:
 
     def __init__(self) -> None:
         self._active: list[Execution] = []
-        self._queue: deque[tuple[Execution, Begin]] = deque()
+        self._queue: deque[Execution] = deque()
 
     def check_room(self, *, may_queue: bool, limit: int, backlog: int | None) -> None:
         """Check that one more execution can be taken; call `settle` first.
@@ -35,20 +32,20 @@ class Region:
             return
         raise ApiError(429, "Too many requests", details=[error_info("RATE_LIMIT_EXCEEDED")])
 
-    def add(self, execution: Execution, begin: Begin) -> None:
-        """Queue an execution; `begin` is called by `settle` when there is room, perhaps at once."""
-        self._queue.append((execution, begin))
+    def add(self, execution: Execution) -> None:
+        """Queue an execution; `settle` has it begin when there is room, perhaps at once."""
+        self._queue.append(execution)
 
     def settle(self, now: int, limit: int) -> None:
         """Begin what has room by `now`, each at the time when its room became free."""
         room_since = 0
         while self._queue:
-            execution, begin = self._queue[0]
+            execution = self._queue[0]
             if execution.ended(now) or execution.begun is not None:
                 self._queue.popleft()  # cancelled, or set by a test, while it was queued
             elif len(self._active) < limit:
                 self._queue.popleft()
-                begin(execution, max(execution.created, room_since))
+                execution.begin(max(execution.created, room_since))
                 self._active.append(execution)
             else:
                 first = min(self._active, key=_end, default=None)

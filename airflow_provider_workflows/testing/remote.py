@@ -77,6 +77,10 @@ class RemoteEmulator:
         query = f"?workflow={quote(workflow)}" if workflow else ""
         return list(self._call("GET", f"executions{query}")["executions"])
 
+    def define(self, name: str, definition: Mapping[str, Any]) -> None:
+        """Register a workflow that JSON describes; see `Emulator.define`."""
+        self._call("POST", f"workflows/{quote(name)}", definition)
+
     def start(self, workflow: str, argument: Any = None, labels: Mapping[str, str] | None = None, **where: str) -> str:
         """Create an execution as if somebody else had; return its id.
 

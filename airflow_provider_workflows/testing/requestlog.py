@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-OPERATIONS = ("create", "get", "list", "cancel", "other")
+from airflow_provider_workflows.testing.discovery import OPERATION_OF
+
+# The methods of the API, requests to a callback's URL, and whatever else comes.
+OPERATIONS = (*OPERATION_OF.values(), "callback", "other")
 
 # Headers and parameters whose values are credentials; of Authorization the scheme is kept.
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-goog-api-key"})
@@ -21,7 +24,7 @@ class LoggedRequest:
     """One request.
 
     :ivar number: counts from 1, over the emulator's whole life.
-    :ivar operation: create, get, list, cancel or other.
+    :ivar operation: one of `OPERATIONS`.
     :ivar version: v1 or v1beta, empty for an unknown path.
     :ivar status: what was answered; None while it is not, or when the connection was dropped.
     :ivar body: the decoded JSON, None when there was none.

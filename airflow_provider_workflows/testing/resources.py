@@ -26,13 +26,21 @@ def _second_text(second: int) -> str:
 
 
 def timestamp(at: int) -> str:
-    """Return epoch nanoseconds as RFC 3339 with nine fractional digits and Z."""
-    return f"{_second_text(at // SECOND)}.{at % SECOND:09d}Z"
+    """Return epoch nanoseconds as RFC 3339 with Z, and 0, 3, 6 or 9 fractional digits, as proto3 JSON has it."""
+    return f"{_second_text(at // SECOND)}{_fraction(at % SECOND)}Z"
 
 
 def duration(length: int) -> str:
-    """Return nanoseconds as a JSON duration: `"5.984232710s"`."""
-    return f"{length // SECOND}.{length % SECOND:09d}s"
+    """Return nanoseconds as a JSON duration: `"5.984232710s"`, `"2s"`."""
+    return f"{length // SECOND}{_fraction(length % SECOND)}s"
+
+
+def _fraction(nanoseconds: int) -> str:
+    text = f"{nanoseconds:09d}"
+    for digits in (0, 3, 6):
+        if set(text[digits:]) <= {"0"}:
+            return f".{text[:digits]}" if digits else ""
+    return f".{text}"
 
 
 def basic(execution: Execution, version: str, now: int) -> dict[str, Any]:

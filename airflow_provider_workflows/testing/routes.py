@@ -1,80 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Translate between HTTP and the service: paths, query, bodies, the envelope of errors, and faults.
+"""Answer every HTTP request to the API, log it, and spoil it where a fault says so.
 
-Other methods of v1 (exportData, stepEntries, callbacks, …) are not emulated and answer 501. JSON is sent
-compactly unless `prettyPrint=true` asks otherwise (the real default is pretty). `fields` is honoured.
+Whatever comes, the answer is JSON: a method's, or an error in Google's envelope. JSON is sent compactly unless
+`prettyPrint=true` asks otherwise (the real default is pretty).
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
-import re
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from airflow_provider_workflows.testing.errors import ApiError, error_info, for_status, not_found
+from airflow_provider_workflows.testing import batch, methods
+from airflow_provider_workflows.testing.calls import Call, take_apart
+from airflow_provider_workflows.testing.discovery import versions
+from airflow_provider_workflows.testing.errors import ApiError, error_info, for_status, invalid, not_found
 from airflow_provider_workflows.testing.faults import Fault, FaultInjector
-from airflow_provider_workflows.testing.masks import apply_mask, parse_mask
 from airflow_provider_workflows.testing.requestlog import LoggedRequest, RequestLog, safe_headers, safe_query
 from airflow_provider_workflows.testing.service import ExecutionsService
-from airflow_provider_workflows.testing.validation import VERSIONS, check_query
 
 JSON_TYPE = "application/json; charset=UTF-8"
 
-_PATH = re.compile(
-    r"/(?P<version>v1|v1beta)/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)"
-    r"/workflows/(?P<workflow>[^/]+)/executions(?:/(?P<execution>[^/:]+))?(?P<verb>:[A-Za-z]+)?\Z"
-)
-_OPERATIONS = {
-    ("POST", False, ""): "create",
-    ("GET", False, ""): "list",
-    ("GET", True, ""): "get",
-    ("POST", True, ":cancel"): "cancel",
-}
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request taken apart; `names` are the path's variables."""
-
-    operation: str
-    method: str
-    path: str
-    names: Mapping[str, str]
-    query: dict[str, str]
-    body: bytes
-    headers: Mapping[str, str]
+log = logging.getLogger(__name__)
 
 
 class Routes:
     """Handle every request to the API."""
 
-    def __init__(self, service: ExecutionsService, log: RequestLog, faults: FaultInjector) -> None:
+    def __init__(self, service: ExecutionsService, request_log: RequestLog, faults: FaultInjector) -> None:
         self._service = service
-        self._log = log
+        self._log = request_log
         self._faults = faults
         self._waiting: set[asyncio.Future[None]] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Log a request, answer it, or spoil it as a fault says."""
-        call = await _take_apart(request)
+        call = take_apart(request.method, request.rel_url.raw_path_qs, request.headers, await request.read())
+        if call.path == "/batch" and self._service.settings.batch == "accept":
+            return await self._batch(request, call)
+        return await self._respond(call, request)
+
+    async def _respond(self, call: Call, request: web.Request) -> web.Response:
         entry = self._record(call)
         fault = self._faults.take(entry)
+        endpoint = f"{request.scheme}://{request.host}"
         if fault is None:
-            response = self._answer(call)
+            response = await self._answer(call, endpoint)
         else:
-            response = await self._spoil(fault, call)
+            response = await self._spoil(fault, call, endpoint)
         if fault is not None and fault.drop is not None:
             if request.transport is not None:
                 request.transport.close()
             return response
         entry.status = response.status
         return response
+
+    async def _batch(self, request: web.Request, call: Call) -> web.Response:
+        """Answer the requests in a batch one after the other; each is logged, and none is for the batch itself."""
+        answers = []
+        try:
+            for part in batch.split(request.headers.get("Content-Type", ""), call.body):
+                inner = take_apart(part.verb, part.url, part.headers, part.body)
+                answers.append((part.content_id, await self._respond(inner, request)))
+        except ApiError as error:
+            return _error(error)
+        content_type, body = batch.join(answers)
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     def release(self) -> None:
         """Let delayed requests go on now; to be called in the server's loop."""
@@ -85,17 +81,17 @@ class Routes:
     def _record(self, call: Call) -> LoggedRequest:
         return self._log.add(
             operation=call.operation,
-            method=call.method,
+            method=call.verb,
             path=call.path,
             query=safe_query(call.query),
-            version=call.names.get("version", ""),
-            body=_decoded(call.body),
+            version=call.version,
+            body=call.json(),
             time=self._service.settings.clock.time(),
             headers=safe_headers(call.headers),
         )
 
-    async def _spoil(self, fault: Fault, call: Call) -> web.Response:
-        response = self._answer(call) if fault.takes_effect else None
+    async def _spoil(self, fault: Fault, call: Call, endpoint: str) -> web.Response:
+        response = await self._answer(call, endpoint) if fault.takes_effect else None
         if fault.delay:
             await self._wait(fault.delay)
         if response is None or fault.status is not None or fault.body is not None:
@@ -121,12 +117,23 @@ class Routes:
             text = _dump(for_status(status, reason=fault.reason, project_number=number).envelope())
         return _response(status, text, fault.headers, fault.content_type or JSON_TYPE)
 
-    def _answer(self, call: Call) -> web.Response:
+    async def _answer(self, call: Call, endpoint: str) -> web.Response:
         try:
-            self._authenticate(call)
-            return _response(200, self._dispatch(call))
+            return _response(200, await self._dispatch(call, endpoint))
         except ApiError as error:
-            return _response(error.code, _dump(error.envelope()))
+            return _error(error)
+
+    async def _dispatch(self, call: Call, endpoint: str) -> str:
+        if call.path == "/$discovery/rest":
+            return _document(call, endpoint)
+        self._authenticate(call)
+        if call.operation == "callback":
+            return await methods.receive_callback(self._service, call, endpoint)
+        if call.method is not None:
+            return await methods.answer(self._service, call, call.method)
+        if call.verbs:
+            raise ApiError(405, f"{call.path} is a method, but not by {call.verb}: use {' or '.join(call.verbs)}.")
+        raise not_found(f"{call.verb} {call.path}")
 
     def _authenticate(self, call: Call) -> None:
         token = self._service.settings.token
@@ -137,65 +144,43 @@ class Routes:
         text = "Request had invalid credentials." if given else "Request is missing credentials."
         raise ApiError(401, text, details=[error_info(reason)])
 
-    def _dispatch(self, call: Call) -> str:
-        names, service = call.names, self._service
-        if call.operation == "other":
-            raise _unknown_method(call)
-        version = VERSIONS[names["version"]]
-        key = service.key(names["project"], names["location"], names["workflow"])
-        if call.operation == "list":
-            return _pretty(call, service.list(key, version, call.query))
-        if call.operation == "get":
-            resource = service.get(key, names["execution"], version, call.query)
-        else:
-            check_query(call.query, frozenset())
-            if call.operation == "create":
-                resource = service.create(key, version, call.body)
-            else:
-                resource = service.cancel(key, names["execution"], version, call.body)
-        mask = parse_mask(call.query.get("fields", call.query.get("$fields", "")))
-        return _pretty(call, _dump(apply_mask(mask, resource)))
 
-
-async def _take_apart(request: web.Request) -> Call:
-    body = await request.read()
-    method, query = request.method, dict(request.query)
-    override = request.headers.get("X-HTTP-Method-Override")
-    if override:  # clients send a GET whose URL is too long as a POST with the query in the body
-        method, body, query = override.upper(), b"", dict(parse_qsl(body.decode(), keep_blank_values=True))
-    path = request.rel_url.raw_path
-    match = _PATH.match(path)
-    names: dict[str, str] = {}
-    operation = "other"
-    if match is not None:
-        names = {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
-        operation = _OPERATIONS.get((method, "execution" in names, names.get("verb", "")), "other")
-    return Call(operation, method, path, names, query, body, request.headers)
-
-
-def _unknown_method(call: Call) -> ApiError:
-    if re.match(r"/v1(beta)?/projects/[^/]+/locations/[^/]+/workflows/", call.path):
-        return ApiError(501, f"The emulator has no {call.method} {call.path}")
-    return not_found(f"{call.method} {call.path}")
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return json.loads(body) if body else None
-    except ValueError:
-        return None
-
-
-def _pretty(call: Call, text: str) -> str:
-    wanted = call.query.get("prettyPrint", call.query.get("$prettyPrint"))
-    return json.dumps(json.loads(text), indent=2) if wanted == "true" else text
+def _document(call: Call, endpoint: str) -> str:
+    """Return a discovery document whose URLs are the emulator's, so that clients built from it ask the emulator."""
+    name = call.query.get("version", "v1")
+    if call.verb != "GET":
+        raise ApiError(405, "Discovery documents are read by GET.")
+    if name not in versions():
+        raise invalid(f"version must be one of {', '.join(versions())}", "version")
+    document: dict[str, Any] = copy.copy(dict(versions()[name].document))
+    document.update(rootUrl=f"{endpoint}/", baseUrl=f"{endpoint}/")
+    document.pop("mtlsRootUrl", None)
+    document.pop("endpoints", None)
+    return _dump(document)
 
 
 def _dump(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _error(error: ApiError) -> web.Response:
+    return _response(error.code, _dump(error.envelope()))
+
+
 def _response(
     status: int, text: str, headers: Mapping[str, str] | None = None, content_type: str = JSON_TYPE
 ) -> web.Response:
     return web.Response(status=status, body=text.encode(), headers={"Content-Type": content_type, **(headers or {})})
+
+
+@web.middleware
+async def errors_in_envelopes(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Answer what the web server refuses by itself, and a fault of the emulator's, in Google's envelope, too."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        return _error(ApiError(error.status, error.text or error.reason))
+    except Exception:
+        log.exception("The emulator has a fault: %s %s", request.method, request.path)
+        return _error(for_status(500))
+    return response

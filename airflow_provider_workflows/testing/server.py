@@ -14,8 +14,8 @@ from aiohttp import web
 
 from airflow_provider_workflows.testing.control_api import add_control_routes
 from airflow_provider_workflows.testing.controls import Controls
-from airflow_provider_workflows.testing.routes import Routes
-from airflow_provider_workflows.testing.service import Settings
+from airflow_provider_workflows.testing.routes import Routes, errors_in_envelopes
+from airflow_provider_workflows.testing.settings import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Long enough that a virtual-time loop's jumps do not close a client's idle connection.
 _KEEPALIVE_SECONDS = 10_000_000.0
 _LARGEST_BODY = 16 * 1024 * 1024
+_LARGEST_HEAD = 1024 * 1024  # what is longer is answered by the web server, as text
 
 
 class Emulator(Controls):
@@ -60,7 +61,8 @@ class Emulator(Controls):
     @property
     def endpoint(self) -> str:
         """Return the base URL, without a slash at the end; it is known once it serves."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     def release(self) -> None:
         """Answer the requests that a fault is delaying, now."""
@@ -125,7 +127,7 @@ async def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> A
     """
     emulator._loop = asyncio.get_running_loop()  # noqa: SLF001 - the other half of one class
     routes = emulator._routes  # noqa: SLF001
-    app = web.Application(client_max_size=_LARGEST_BODY)
+    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[errors_in_envelopes])
     add_control_routes(app, emulator, emulator.release)
     app.router.add_route("*", "/{path:.*}", routes.handle)
     runner = web.AppRunner(
@@ -134,6 +136,8 @@ async def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> A
         handle_signals=False,
         keepalive_timeout=_KEEPALIVE_SECONDS,
         shutdown_timeout=1.0,
+        max_line_size=_LARGEST_HEAD,
+        max_field_size=_LARGEST_HEAD,
     )
     await runner.setup()
     try:

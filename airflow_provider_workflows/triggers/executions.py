@@ -12,6 +12,7 @@ import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
 Status = Literal["success", "failed", "timeout", "error"]
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
-#: Seconds from a trigger's start to its event, at the least. Airflow 3.3 fails a task that is resumed before its
-#: scheduler has noticed the end of the process that deferred it, which takes a turn of the scheduler's loop.
-YOUNGEST_EVENT = 2.0
+#: Seconds by which this machine's clock and the worker's may differ, where it matters whether a deferral is long past.
+CLOCK_SKEW = 60.0
 #: Characters of JSON up to which an execution may end its task from the triggerer: it travels through an event.
 LARGEST_END = 16_384
 
@@ -45,18 +45,23 @@ _workflow = functools.lru_cache(maxsize=256)(WorkflowName)
 _arguments = functools.lru_cache(maxsize=256)(ConnectionArguments)
 
 
-class EventPayload(TypedDict):
+class EventPayload(TypedDict, total=False):
     """
     Describe the one event of the trigger.
 
     ``status`` is ``success`` or ``failed`` for an execution that has ended, ``timeout`` at the deadline, ``error``
-    when a look failed for a lasting reason. ``state`` is the last one seen.
+    when a look failed for a lasting reason. ``state`` is the last one seen. Deadlines go along where there are any,
+    because ``DAG.test()`` gives a resumed task the event and nothing else; and with them ``time``, this machine's, to
+    tell when its clock is wrong. All three are epoch seconds.
     """
 
     status: Status
     state: str | None
     execution_name: str
     message: str
+    deadline: float | None
+    queued_deadline: float | None
+    time: float
 
 
 class WorkflowExecutionTrigger(BaseTrigger):
@@ -82,6 +87,13 @@ class WorkflowExecutionTrigger(BaseTrigger):
     :param queued_deadline: epoch seconds by which the execution must have left the state QUEUED; ``None`` for none.
     :param end_task: end the task from the triggerer when the execution SUCCEEDED with a small result, so that no
         worker process starts for it again (Airflow 3.3 and later).
+    :param started_at: epoch seconds when the execution began: young ones are looked at more often; ``None`` for
+        fixed rounds.
+    :param deferred_at: epoch seconds when the task was deferred; ``None`` for now.
+    :param resume_after: seconds from the deferral to the event, at the least; an event that ends the task from here
+        needs no wait.
+    :param clock_ahead: seconds by which the triggerer's clock was found to be ahead of the worker's, whose time the
+        deadlines are.
     """
 
     def __init__(
@@ -101,6 +113,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
         failure_states: Collection[str] = FAILURE_STATES,
         queued_deadline: float | None = None,
         end_task: bool = False,
+        started_at: float | None = None,
+        deferred_at: float | None = None,
+        resume_after: float = 0.0,
+        clock_ahead: float = 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.project_id = project_id
@@ -118,6 +134,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.failure_states = failure_states
         self.queued_deadline = queued_deadline
         self.end_task = end_task
+        self.started_at = started_at
+        self.deferred_at = deferred_at
+        self.resume_after = resume_after
+        self.clock_ahead = clock_ahead
         self.clock: Clock = SYSTEM_CLOCK
         self._state: str | None = None
 
@@ -142,6 +162,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 "failure_states": sorted(self.failure_states),
                 "queued_deadline": self.queued_deadline,
                 "end_task": self.end_task,
+                "started_at": self.started_at,
+                "deferred_at": self.deferred_at,
+                "resume_after": self.resume_after,
+                "clock_ahead": self.clock_ahead,
             },
         )
 
@@ -168,15 +192,33 @@ class WorkflowExecutionTrigger(BaseTrigger):
         try:
             event = await self._wait(log)
             await log.written()
-            if (left := began + YOUNGEST_EVENT - self.clock.monotonic()) > 0:
+            if not isinstance(event, TaskSuccessEvent) and (left := self._too_early(began)) > 0:
                 await self.clock.async_sleep(left)
         except asyncio.CancelledError:
             # At the deadline Airflow 2 ends the trigger by itself; what then becomes of the execution is its task's.
-            late = Deadlines(self.deadline).passed(self._state, self.clock.time() + 1)
+            late = self._deadlines.passed(self._state, self.clock.time() + 1)
             if not AIRFLOW_CALLS_ON_KILL and not late:
                 await self.on_kill()
             raise
         yield event
+
+    def _too_early(self, began: float) -> float:
+        """
+        Return the seconds until a task may be resumed.
+
+        Airflow 3.3 fails a task that is queued again before its scheduler has noticed the end of the process that
+        deferred it, which takes a turn of the scheduler's loop. A deferral that is past by any clock needs no wait.
+        """
+        since = self.clock.time() - (self.deferred_at or self.clock.time())
+        if since > self.resume_after + CLOCK_SKEW:
+            return 0.0
+        return began + self.resume_after - self.clock.monotonic()
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        """Return the deadlines by this machine's clock."""
+        ends = (self.deadline, self.queued_deadline)
+        return Deadlines(*(None if end is None else end + self.clock_ahead for end in ends))
 
     async def on_kill(self) -> None:
         """
@@ -198,8 +240,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
                     failure_states=self.failure_states,
                     log=log,
                     on_state=self._saw,
-                    deadline=self.deadline,
-                    queued_deadline=self.queued_deadline,
+                    started_at=self.started_at,
+                    **asdict(self._deadlines),
                 )
                 succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
                 if self.end_task and succeeded and ended == "SUCCEEDED":
@@ -240,6 +282,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
             "execution_name": name,
             "message": message,
         }
+        if self.deadline is not None or self.queued_deadline is not None:
+            payload |= {"deadline": self.deadline, "queued_deadline": self.queued_deadline, "time": self.clock.time()}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     def _poller(self) -> shared_poller:

@@ -3,23 +3,32 @@
 Ask Airflow whether a deferred task was killed, or whether its trigger only stops running in this process.
 
 A trigger is cancelled for both, and must cancel its execution for the first only. Airflow 2 keeps the answer in its
-database; Airflow 3 gives it through the task's execution API. When there is no answer, the task counts as alive: an
-execution that goes on can still be cancelled, one that was cancelled by mistake is lost.
+database; Airflow 3 gives it through the task's execution API. When there is no answer in time, the task counts as
+alive: an execution that goes on can still be cancelled, one that was cancelled by mistake is lost.
+
+A trigger that has moved may have fired elsewhere, and its task may be anywhere on its way by now: resumed, waiting for
+its retry, deferred again to another trigger. Each of these goes on with the execution, or, after a clear, cancels it
+itself. So only a state in which nobody is left to wait says that a user stopped the task.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
-DEFERRED = "deferred"
+#: Seconds for Airflow to tell. A fresh triggerer takes up to 13 s for its first question; in 30 Airflow gives up.
+ASK_BOUND = 20.0
+#: The states of a task that waits for nothing any more. None is that of a task that was cleared and is not scheduled
+#: yet, and of one that was removed.
+STOPPED = frozenset({None, "failed", "removed", "skipped", "success", "upstream_failed"})
 
 
 async def was_killed(trigger: BaseTrigger, log: Any) -> bool:
     """
-    Tell whether the task that this trigger belongs to no longer waits for it.
+    Tell whether nobody waits any longer for what this trigger's task waited for.
 
     :param trigger: the trigger, with the ``task_instance`` that the triggerer gave it. ``DAG.test()`` gives none.
     """
@@ -28,16 +37,26 @@ async def was_killed(trigger: BaseTrigger, log: Any) -> bool:
     ti = getattr(trigger, "task_instance", None)
     if ti is None:
         return False
-    ask = _killed_in_airflow_3 if hasattr(ti, "id") and not hasattr(ti, "refresh_from_db") else _killed_in_airflow_2
+    ask = _state_in_airflow_3 if hasattr(ti, "id") and not hasattr(ti, "refresh_from_db") else _state_in_airflow_2
     try:
-        return bool(await sync_to_async(ask)(ti, trigger.trigger_id))
+        state = await asyncio.wait_for(sync_to_async(ask)(ti), ASK_BOUND)
+    except asyncio.TimeoutError:
+        text = "Airflow did not tell in %.0f s whether the task was killed; its execution is left alone."
+        log.error(text, ASK_BOUND)  # noqa: TRY400 - a traceback of waiting says nothing
+        return False
     except Exception:
         log.exception("Airflow did not tell whether the task was killed; its execution is left alone.")
         return False
+    return is_stopped(state)
 
 
-def _killed_in_airflow_3(ti: Any, trigger_id: int | None) -> bool:  # noqa: ARG001 - same shape as for Airflow 2
-    """Ask the execution API. A task that was cleared and deferred again counts as alive: its new try cleans up."""
+def is_stopped(state: Any) -> bool:
+    """Tell whether a task in this state was stopped by a user: it waited, and nothing else ends that without us."""
+    return (None if state is None else str(getattr(state, "value", state))) in STOPPED
+
+
+def _state_in_airflow_3(ti: Any) -> Any:
+    """Ask the execution API."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     states = RuntimeTaskInstance.get_task_states(
@@ -45,19 +64,23 @@ def _killed_in_airflow_3(ti: Any, trigger_id: int | None) -> bool:  # noqa: ARG0
     )
     of_run = states.get(ti.run_id, {})
     # Mapped tasks come back as "<task id>_<map index>".
-    state = of_run.get(ti.task_id, of_run.get(f"{ti.task_id}_{ti.map_index}"))
-    return state is None or str(getattr(state, "value", state)) != DEFERRED
+    return of_run.get(ti.task_id, of_run.get(f"{ti.task_id}_{ti.map_index}"))
 
 
-def _killed_in_airflow_2(ti: Any, trigger_id: int | None) -> bool:
-    """Ask the database. A task that is deferred again, to another trigger, was killed, too."""
+def _state_in_airflow_2(ti: Any) -> Any:
+    """
+    Ask the database.
+
+    A clear raises ``max_tries``, so a task that is on its way again may still say that it was cleared.
+    """
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
     with create_session() as session:
         row = (
-            session.query(TaskInstance.state, TaskInstance.trigger_id)
+            session.query(TaskInstance.state, TaskInstance.max_tries)
             .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
             .one_or_none()
         )
-    return row is None or row[0] != DEFERRED or row[1] != trigger_id
+    known = getattr(ti, "max_tries", None)
+    return None if row is None or (known is not None and row[1] > known) else row[0]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -73,13 +73,15 @@ def airflow_command(
     """
     Give a function that runs an ``airflow`` command in a fresh home, with the connection set to the emulator.
 
-    It takes the command's arguments, and the folder of the DAGs as a keyword, and returns the completed process with
-    its output as text. Every call has a database of its own, a copy of the session's migrated one, so calls may run
-    at the same time.
+    It takes the command's arguments, a folder of DAGs and further environment variables, and returns the completed
+    process with its output as text. Every call has a database of its own, a copy of the session's migrated one, so
+    calls may run at the same time.
     """
     homes = tmp_path_factory.mktemp("homes")
 
-    def run(*arguments: str, dags: Path = EXAMPLE_DAGS) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, dags: Path = EXAMPLE_DAGS, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         # Unlike pytest's own factory this may be called by several threads.
         home = Path(tempfile.mkdtemp(dir=homes))
         shutil.copy(airflow_db / "airflow.db", home)
@@ -89,6 +91,7 @@ def airflow_command(
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             **connection_environment(shared_emulator.endpoint),
+            **(env or {}),
         }
         return subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],

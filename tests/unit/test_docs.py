@@ -28,6 +28,7 @@ from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
 from airflow_provider_workflows.provider_info import get_provider_info
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Settings
+from airflow_provider_workflows.testing.definitions import function_of
 from airflow_provider_workflows.testing.faults import KINDS
 from airflow_provider_workflows.testing.workflows import BUILT_IN
 
@@ -111,8 +112,11 @@ def test_code_compiles(block: Block) -> None:
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "json"], ids=str)
 def test_json_is_json(block: Block) -> None:
-    """A connection that is shown can be pasted."""
-    assert set(json.loads(block.text)["extra"]) <= {spec.name for spec in FIELDS}
+    """A connection or a workflow's definition that is shown can be pasted."""
+    if block.mark == "a definition":
+        assert callable(function_of(json.loads(block.text)))
+    else:
+        assert set(json.loads(block.text)["extra"]) <= {spec.name for spec in FIELDS}
 
 
 @pytest.mark.parametrize("block", [block for block in PYTHON if block.mark.startswith("from ")], ids=str)
@@ -355,7 +359,7 @@ def test_built_in_workflows() -> None:
 
 
 def test_command_line_of_the_emulator() -> None:
-    """Every option of the command is listed."""
+    """Every option of the command is listed, those that are settings with the settings."""
     done = subprocess.run(
         [sys.executable, "-m", "airflow_provider_workflows.testing", "--help"],
         env={**_environment(), "PYTHONPATH": str(ROOT)},
@@ -365,7 +369,10 @@ def test_command_line_of_the_emulator() -> None:
         check=True,
     )
     options = set(re.findall(r"^  (--[a-z-]+)", done.stdout, re.MULTILINE))
-    assert {names(row[0])[0] for row in tables("docs/testing.md", "## In a process of its own")} == options
+    settings = {f"--{each.name.replace('_', '-')}" for each in fields(Settings)}
+    listed = {names(row[0])[0] for row in tables("docs/testing.md", "## In a process of its own")}
+    assert options - settings == listed - settings
+    assert options - listed == settings - listed - {"--clock", "--projects"}
 
 
 def test_methods_of_the_emulator() -> None:

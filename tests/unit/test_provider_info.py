@@ -132,11 +132,15 @@ def test_configuration_has_defaults_as_text(info: dict[str, Any]) -> None:
     section = info["config"]["workflows"]
     assert {name: (option["type"], option["default"]) for name, option in section["options"].items()} == {
         "poll_interval": ("float", "10"),
+        "defer_after": ("float", "5"),
+        "resume_after": ("float", "15"),
         "get_requests_per_minute": ("integer", "3000"),
         "list_requests_per_minute": ("integer", "600"),
         "end_from_trigger": ("boolean", "False"),
     }
-    assert all(option["version_added"] == "0.1.0" for option in section["options"].values())
+    later = {"defer_after", "resume_after"}
+    added = {name: option["version_added"] for name, option in section["options"].items()}
+    assert added == {name: "0.2.0" if name in later else "0.1.0" for name in added}
 
 
 def test_provider_info_imports_nothing_heavy() -> None:

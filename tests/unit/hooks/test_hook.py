@@ -310,7 +310,7 @@ def test_test_connection_asks_the_api(hook: WorkflowExecutionsHook, emulator: Em
     assert works
     assert "test-project" in text
     assert "us-central1" in text
-    assert emulator.counts() == {"create": 0, "get": 0, "list": 1, "cancel": 0, "other": 0}
+    assert {operation for operation, number in emulator.counts().items() if number} == {"list"}
 
 
 def test_test_connection_without_a_location(connect: Connect, hook: WorkflowExecutionsHook, emulator: Emulator) -> None:

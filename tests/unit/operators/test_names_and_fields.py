@@ -285,6 +285,15 @@ def test_a_template_in_a_number_is_refused(value: Any, cls: Any, name: str) -> N
         make(cls, **{name: value})
 
 
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("value", [TEMPLATE, "5", output], ids=str)
+def test_a_template_in_the_execution_timeout_is_refused(value: Any, cls: Any) -> None:
+    """So it is in the parameter of Airflow's that every operator takes as a number, too."""
+    value = value() if callable(value) else value
+    with pytest.raises(ValueError, match=r"^execution_timeout must be a finite number of seconds"):
+        make(cls, execution_timeout=value)
+
+
 @pytest.mark.parametrize("name", ["success_states", "failure_states"])
 def test_an_output_in_states_is_refused(name: str) -> None:
     """Another task's output cannot be looked into when the DAG is parsed."""
@@ -302,7 +311,7 @@ def test_each_field_is_rendered_or_checked(cls: Any) -> None:
         for name, parameter in inspect.signature(each).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    checked = {*FLAGS.get(cls, ()), *NUMBERS.get(cls, ()), *STATES.get(cls, ())}
+    checked = {*FLAGS.get(cls, ()), *NUMBERS.get(cls, ()), *STATES.get(cls, ()), "execution_timeout"}
     assert own - {*cls.template_fields} - checked <= {"retry", "metadata", "timeout", "request_timeout"}
 
 

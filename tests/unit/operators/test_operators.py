@@ -178,7 +178,7 @@ def test_cancelled_execution_is_not_retried(path: str, clock: AdvancingClock, em
 @pytest.mark.usefixtures("connection")
 def test_resuming_twice_does_the_same_twice(task: Task, emulator: Emulator) -> None:
     """A stale event that comes a second time gives the same return value, and starts nothing."""
-    run = task(WorkflowsCreateExecutionOperator, workflow_id="sleep", argument={"seconds": 5}, **WAIT["deferred"])
+    run = task(WorkflowsCreateExecutionOperator, workflow_id="sleep", argument={"seconds": 30}, **WAIT["deferred"])
     assert isinstance(run.execute(), TaskDeferred)
     event = run.event()
     assert run.fire(event) == run.fire(event)
@@ -188,7 +188,7 @@ def test_resuming_twice_does_the_same_twice(task: Task, emulator: Emulator) -> N
 @pytest.mark.usefixtures("connection")
 def test_deferral_stores_neither_argument_nor_result(task: Task) -> None:
     """What Airflow stores of a deferral names the execution and holds numbers, nothing of its content."""
-    argument = {"seconds": 5, "result": "private-result", "token": "private-argument"}
+    argument = {"seconds": 30, "result": "private-result", "token": "private-argument"}
     run = task(WorkflowsCreateExecutionOperator, workflow_id="sleep", argument=argument, **WAIT["deferred"])
     run.run()
     stored = json.dumps([vars(deferral) for deferral in run.deferrals], default=str)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -14,18 +15,34 @@ from google.auth.credentials import AnonymousCredentials
 from googleapiclient import discovery
 
 from airflow_provider_workflows.testing import Emulator, ManualClock
+from tests.discovered import check_answer
 
 WORKFLOWS = "projects/test-project/locations/us-central1/workflows"
 
 
 class Api:
-    """Speak one version of the API over plain HTTP; every method returns the response."""
+    """
+    Speak one version of the API over plain HTTP; every method returns the response.
+
+    Each answer is held to the discovery document, unless `checked` is turned off for what a fault makes.
+    """
 
     def __init__(self, endpoint: str, version: str) -> None:
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.hooks["response"].append(self._check)
+        self.checked = True
         self.version = version
         self.root = f"{endpoint}/{version}"
+
+    def _check(self, answer: requests.Response, **_: Any) -> None:
+        if self.checked:
+            request, url = answer.request, urlsplit(answer.request.url or "")
+            verb = request.headers.get("X-HTTP-Method-Override") or request.method or ""
+            content_type = answer.headers["Content-Type"]
+            check_answer(
+                verb, str(url.path), dict(parse_qsl(str(url.query))), answer.status_code, content_type, answer.content
+            )
 
     def create(self, workflow: str, body: Any = None, **query: Any) -> requests.Response:
         """Create an execution with a JSON body, or a raw one."""
@@ -42,6 +59,34 @@ class Api:
     def cancel(self, workflow: str, execution_id: str, body: Any = None) -> requests.Response:
         """Cancel an execution."""
         return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}:cancel", body)
+
+    def step_entries(self, workflow: str, execution_id: str, entry: str = "", **query: Any) -> requests.Response:
+        """List an execution's step entries, or get one."""
+        return self.about(workflow, execution_id, f"/stepEntries/{entry}".rstrip("/"), **query)
+
+    def callbacks(self, workflow: str, execution_id: str, **query: Any) -> requests.Response:
+        """List an execution's callbacks."""
+        return self.about(workflow, execution_id, "/callbacks", **query)
+
+    def call_back(self, workflow: str, execution_id: str, callback: str, body: Any = None) -> requests.Response:
+        """Request a callback's URL."""
+        return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}/callbacks/{callback}", body)
+
+    def export_data(self, workflow: str, execution_id: str) -> requests.Response:
+        """Export an execution's data."""
+        return self.about(workflow, execution_id, ":exportData")
+
+    def delete_history(self, workflow: str, execution_id: str) -> requests.Response:
+        """Delete an execution's step entries."""
+        return self.post(f"{WORKFLOWS}/{workflow}/executions/{execution_id}:deleteExecutionHistory")
+
+    def post_push(self, workflow: str, body: Any, **query: Any) -> requests.Response:
+        """Trigger an execution as Pub/Sub does."""
+        return self.post(f"{WORKFLOWS}/{workflow}:triggerPubsubExecution", body, **query)
+
+    def about(self, workflow: str, execution_id: str, rest: str, **query: Any) -> requests.Response:
+        """Read something below an execution."""
+        return self.read(f"{WORKFLOWS}/{workflow}/executions/{execution_id}{rest}", **query)
 
     def read(self, path: str, **query: Any) -> requests.Response:
         """Send a GET to a path below the version."""

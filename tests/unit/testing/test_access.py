@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_workflows.testing import Emulator
+import requests
+
+from airflow_provider_workflows.testing import Emulator, RemoteEmulator
 
 if TYPE_CHECKING:
     from tests.unit.testing.conftest import Api
@@ -22,6 +24,14 @@ def test_token_is_required_when_set(api: Api, emulator: Emulator) -> None:
     assert [answer.status_code for answer in (missing, wrong)] == [401, 401]
     reasons = [answer.json()["error"]["details"][0]["reason"] for answer in (missing, wrong)]
     assert reasons == ["CREDENTIALS_MISSING", "ACCESS_TOKEN_EXPIRED"]
+
+
+def test_token_is_for_the_api_only(v1: Api, emulator: Emulator) -> None:
+    """A callback's URL wants the token like every method; steering and the discovery document do not."""
+    emulator.settings.token = "right"
+    assert v1.call_back("echo", "e", "c").status_code == 401
+    RemoteEmulator(emulator.endpoint).define("w", {})
+    assert requests.get(f"{emulator.endpoint}/$discovery/rest", timeout=10).status_code == 200
 
 
 def test_projects_can_be_bounded(api: Api, emulator: Emulator) -> None:

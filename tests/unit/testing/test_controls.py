@@ -39,7 +39,8 @@ def test_counts_by_operation(api: Api, emulator: Emulator) -> None:
     api.list("nothing")
     api.cancel("forever", execution_id)
     api.read("elsewhere")
-    assert emulator.counts() == {"create": 1, "get": 1, "list": 2, "cancel": 1, "other": 1}
+    counts = {operation: number for operation, number in emulator.counts().items() if number}
+    assert counts == {"create": 1, "get": 1, "list": 2, "cancel": 1, "other": 1}
     assert [request.status for request in emulator.requests] == [200, 200, 200, 404, 200, 404]
     emulator.clear_requests()
     assert (emulator.requests, emulator.count("list")) == ([], 0)
@@ -58,6 +59,7 @@ def test_start_by_somebody_else(api: Api, emulator: Emulator) -> None:
 @pytest.mark.parametrize("state", ["ACTIVE", "QUEUED", "SUCCEEDED", "FAILED", "CANCELLED", "UNAVAILABLE", "PAUSED"])
 def test_forced_states(api: Api, emulator: Emulator, clock: ManualClock, state: str) -> None:
     """Any state can be forced, an invented one too; only final ones have an end."""
+    api.checked = state != "PAUSED"  # which no document has
     execution_id = api.created("sleep", {"seconds": 5})
     clock.advance(2)
     emulator.set_state(execution_id, state)
@@ -65,7 +67,7 @@ def test_forced_states(api: Api, emulator: Emulator, clock: ManualClock, state: 
     execution = api.get("sleep", execution_id).json()
     assert execution["state"] == state
     ended = state in {"SUCCEEDED", "FAILED", "CANCELLED", "UNAVAILABLE"}
-    assert execution.get("endTime") == ("2026-01-01T00:00:02.000000000Z" if ended else None)
+    assert execution.get("endTime") == ("2026-01-01T00:00:02Z" if ended else None)
     assert ("startTime" in execution) == (state != "QUEUED")
     assert ("stateError" in execution) == (state == "UNAVAILABLE" and api.version == "v1")
     assert ("error" in execution) == (state == "FAILED")
@@ -102,7 +104,7 @@ def test_added_executions(api: Api, emulator: Emulator, clock: ManualClock) -> N
     assert [each["state"] for each in api.list("echo").json()["executions"]] == ["ACTIVE", "ACTIVE", "FAILED"]
     everything = emulator.executions("echo")
     assert [each["state"] for each in everything] == ["FAILED", "ACTIVE", "ACTIVE", "SUCCEEDED"]
-    assert everything[0]["startTime"] == "2025-12-31T23:59:00.000000000Z"
+    assert everything[0]["startTime"] == "2025-12-31T23:59:00Z"
     assert everything[1]["labels"] == {"k": "v"}
 
 

@@ -59,6 +59,7 @@ def test_retry_after(api: Api, emulator: Emulator) -> None:
 
 def test_html_error_page(api: Api, emulator: Emulator) -> None:
     """`html` is what a proxy says: 502 with a page."""
+    api.checked = False
     emulator.fail("get", "html")
     answer = api.get("echo", "x")
     assert (answer.status_code, answer.headers["Content-Type"][:9]) == (502, "text/html")
@@ -67,6 +68,7 @@ def test_html_error_page(api: Api, emulator: Emulator) -> None:
 
 def test_success_that_is_not_json(api: Api, emulator: Emulator) -> None:
     """`not_json` answers 200 with a text, and the request has taken effect."""
+    api.checked = False
     emulator.fail("create", "not_json")
     answer = api.create("echo")
     assert (answer.status_code, answer.text) == (200, "this is not JSON")
@@ -191,3 +193,12 @@ def test_bad_faults_are_refused(emulator: Emulator, arguments: Any) -> None:
     """An unknown operation, kind or drop, or a fault that does nothing, is a ValueError."""
     with pytest.raises(ValueError, match=r"must be|needs"):
         emulator.fail(**arguments)
+
+
+def test_a_fault_of_the_emulator_s_own(v1: Api, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong in the emulator itself, here a test's `when`, is logged and a 500 in the envelope."""
+    emulator.fail("list", "html", when=lambda request: bool(1 / 0))
+    assert v1.list("echo").json()["error"]["status"] == "INTERNAL"
+    assert "ZeroDivisionError" in caplog.text
+    emulator.clear_faults()
+    assert v1.list("echo").status_code == 200

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import requests
 
 import airflow_provider_workflows.testing as package
-from airflow_provider_workflows.testing import Emulator, RemoteEmulator
-from airflow_provider_workflows.testing.__main__ import main
+from airflow_provider_workflows.testing import Emulator, RemoteEmulator, Settings
+from airflow_provider_workflows.testing.__main__ import main, make, parse
 
 ROOT = Path(package.__file__).parents[2]
 
@@ -81,6 +82,94 @@ def test_command_on_a_port_in_use(emulator: Emulator, capsys: pytest.CaptureFixt
     assert f"cannot serve on 127.0.0.1:{emulator.port}" in capsys.readouterr().err
 
 
+def test_every_setting_is_a_flag() -> None:
+    """Whatever can be set in Python can be set on the command line, with the same default."""
+    made = make(parse(["--port", "0"])).settings
+    for each in fields(Settings):
+        if each.name != "clock":
+            assert getattr(made, each.name) == getattr(Settings(), each.name)
+    flags = {"projects": "--project", "clock": "--manual-clock"}
+    arguments = {each.name: ["2"] for each in fields(Settings)} | {
+        "any_workflow": [],
+        "any_result": ['{"a": 1}'],
+        "batch": ["refuse"],
+        "cancel_finished": ["ok"],
+        "cancel_mode": ["late"],
+        "clock": [],
+        "delete_active_history": ["error"],
+        "history_level": ["detailed"],
+        "label_filter": ["refuse"],
+    }
+    for name, values in arguments.items():
+        made = make(parse([flags.get(name, f"--{name.replace('_', '-')}"), *values])).settings
+        assert getattr(made, name) != getattr(Settings(), name), name
+
+
+def test_wrong_definition_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is none is one clear line and exit status 1."""
+    assert main(["--definitions", str(tmp_path / "nowhere")]) == 1
+    assert capsys.readouterr().err.endswith("nowhere is no folder\n")
+
+
+def test_emulator_needs_neither_airflow_nor_google(tmp_path: Path) -> None:
+    """From a checkout, the command needs aiohttp and nothing else, and answers without any other library."""
+    program = """
+        import json, runpy, sys, threading, urllib.request
+
+        class Refuses:
+            def find_spec(self, name, path=None, target=None):
+                absent = {"airflow", "google", "googleapiclient", "httplib2", "requests", "tenacity", "pytest"}
+                if name.partition(".")[0] in absent:
+                    raise ImportError(f"{name} is not installed")
+
+        sys.meta_path.insert(0, Refuses())
+        sys.argv = ["testing", "--help"]
+        try:
+            runpy.run_module("airflow_provider_workflows.testing", run_name="__main__")
+        except SystemExit as ended:
+            assert ended.code == 0
+        from airflow_provider_workflows.testing import Emulator
+
+        with Emulator() as emulator:
+            url = f"{emulator.endpoint}/v1/projects/p/locations/us-central1/workflows/echo/executions"
+            body = json.dumps({"argument": "[1]"}).encode()
+            print(json.load(urllib.request.urlopen(url, body))["argument"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["[1]"], done.stderr
+
+
+def test_command_on_another_address(tmp_path: Path) -> None:
+    """`--host` chooses where it listens; what it prints can be used there."""
+    (tmp_path / "order.json").write_text('{"result": 6}')
+    arguments = ["--host", "127.0.0.2", "--port", "0", "--definitions", str(tmp_path), "--manual-clock"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "airflow_provider_workflows.testing", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            endpoint = [process.stdout.readline(), process.stdout.readline()][1].split()[-1]
+            assert endpoint.startswith("http://127.0.0.2:")
+            remote = RemoteEmulator(endpoint)
+            remote.start("order")
+            remote.advance(5)
+            assert remote.executions()[0]["result"] == "6"
+        finally:
+            process.kill()
+
+
 def test_remote_faults(remote: RemoteEmulator, emulator: Emulator) -> None:
     """Faults are added, removed one by one and all at once."""
     url = f"{emulator.endpoint}/v1/projects/p/locations/us-central1/workflows/echo/executions"
@@ -111,7 +200,7 @@ def test_remote_executions(remote: RemoteEmulator, emulator: Emulator) -> None:
     execution_id = remote.start("sleep", {"seconds": 60}, {"k": "v"})
     remote.advance(30)
     remote.set_state(execution_id, "FAILED", error="text")
-    assert remote.executions("sleep")[0]["endTime"] == "2026-01-01T00:00:30.000000000Z"
+    assert remote.executions("sleep")[0]["endTime"] == "2026-01-01T00:00:30Z"
     assert len(remote.add_executions("echo", 5, "ACTIVE", location="europe-west1")) == 5
     remote.delete(execution_id)
     assert len(remote.executions()) == 5

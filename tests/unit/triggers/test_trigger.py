@@ -39,6 +39,10 @@ ARGUMENTS: dict[str, Any] = {
     "failure_states": ["FAILED"],
     "queued_deadline": 1_700_000_000.5,
     "end_task": True,
+    "started_at": 1_800_000_000.5,
+    "deferred_at": 1_800_000_005.5,
+    "resume_after": 15.0,
+    "clock_ahead": 90.0,
 }
 
 
