@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -117,7 +117,7 @@ class Stopper:
             return False
         if _survives_all(kinds[0], task):
             return True
-        return self._in_reach(task) and (kinds[0] != CLEARED or self._will_be_reported(task))
+        return self._in_reach(task, going) and (kinds[0] != CLEARED or self._will_be_reported(task))
 
     def _doomed(self) -> list[dict[str, Any]]:
         return self._scene.tasks("chaos_doomed", self._runs["chaos_doomed"])
@@ -128,27 +128,31 @@ class Stopper:
         executions = self._executions()
         for task in self._doomed():
             going = self._going(self._plan.doomed_results[_key(task)]["item"], executions)
-            if (going or task["state"] == "running") and not self._in_reach(task):
+            if (going or task["state"] == "running") and not self._in_reach(task, going):
                 return False
             if not all(map(_settled, going)):
                 return False
             waiting += bool(going)
         return waiting > len(self._plan.doomed_results) // 2
 
-    def _in_reach(self, task: Mapping[str, Any]) -> bool:
-        """Tell whether there is a process that Airflow can tell about the end of a task that waits."""
-        if task["state"] == "running":
-            if task["task_id"] != WAITS_IN_WORKER:
-                return False  # it is about to defer, or to end: Airflow may not tell it any more
-            mine = [each for each in self._scene.running() if each.is_of(task["id"])]
-            return any(each.task.pid not in self._scene.frozen for each in mine)
-        job = (task.get("triggerer_job") or {}).get("id")
-        if task["state"] != "deferred" or job not in self._scene.cluster.health.jobs.values():
-            return False
-        # A trigger that has begun has a log of its own.
+    def _in_reach(self, task: Mapping[str, Any], going: Sequence[Mapping[str, Any]]) -> bool:
+        """Tell whether there is a process that waits and that Airflow can tell about the end of its task."""
+        # A trigger that has begun has a log of its own; a worker's log names the execution that it waits for.
         logs = self._scene.cluster.home / "logs"
         where = f"dag_id={task['dag_id']}/*/task_id={task['task_id']}/map_index={task['map_index']}"
-        return any(logs.glob(f"{where}/attempt={task['try_number']}.log.trigger.{job}.log"))
+        attempt = f"{where}/attempt={task['try_number']}.log"
+        if task["state"] == "deferred":
+            job = (task.get("triggerer_job") or {}).get("id")
+            return job in self._scene.cluster.health.jobs.values() and any(logs.glob(f"{attempt}.trigger.{job}.log"))
+        if task["state"] != "running" or task["task_id"] != WAITS_IN_WORKER:
+            return False  # what is about to defer, or to end, Airflow may not be able to tell any more
+        said = "".join(log.read_text(errors="replace") for log in logs.glob(attempt))
+        mine = [each for each in self._scene.running() if each.is_of(task["id"])]
+        return (
+            bool(going)
+            and all(each["name"].rpartition("/")[2] in said for each in going)
+            and any(each.task.pid not in self._scene.frozen for each in mine)
+        )
 
     def _will_be_reported(self, task: Mapping[str, Any]) -> bool:
         """
