@@ -27,7 +27,7 @@ import requests
 
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator, ManualClock
 from processes import interruptible
-from tests.contract.suite import Finding, Server, ask_all
+from tests.contract.suite import Finding, RefusedError, Server, ask_all
 from verify_access import EXECUTIONS, Access, AccessError, access, check, explained
 from verify_deploy import DeployError, WorkflowsApi, at_emulator, at_google
 from verify_page import Mask, page
@@ -151,6 +151,8 @@ def deployed(
             yield workflows
     except DeployError as error:
         raise explained(error, at) from error
+    except RefusedError as error:
+        raise explained(DeployError(str(error)), at) from error
 
 
 @contextmanager
@@ -173,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible(), (google if is_google else emulator)(options) as server:
             mask = mask_for(server.project, dict(server.workflows))
             outcome = examine(server, mask, is_google=is_google)
-    except (AccessError, DeployError, ValueError, requests.RequestException) as error:
+    except (AccessError, DeployError, RefusedError, ValueError, requests.RequestException) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

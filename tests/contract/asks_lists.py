@@ -104,6 +104,7 @@ def negative_page(server: Server) -> Finding:
 def unknown_fields(server: Server) -> Finding:
     """Ask get and list for it."""
     name = server.start("echo", 1)
+    server.until(name)
     found, listed = server.get(name, fields="noSuchField"), server.list("echo", fields="executions(noSuchField)")
     return Finding(f"get: {_accepted(found)}; list: {_accepted(listed)}")
 

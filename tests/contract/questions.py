@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.contract.server import DepartureError, Exchange, Server, UnsettledError
+from tests.contract.server import DepartureError, Exchange, RefusedError, Server, UnsettledError
 
 HOLDS = "holds"
 #: What stands for a setting of the emulator where no value of it does what the server does.
@@ -95,11 +95,16 @@ def expect(condition: object, otherwise: str) -> None:
 
 
 def ask(server: Server, question: Question) -> Finding:
-    """Ask a server one question, and cancel what it has left going."""
+    """Ask a server one question, and cancel what it has left going.
+
+    :raises RefusedError: it does not let one ask.
+    """
     server.exchanges = []
     try:
         found = question.ask(server)
         return Finding(found.answer, found.setting, found.outcome, tuple(server.exchanges))
+    except RefusedError:
+        raise
     except UnsettledError as reason:
         return Finding(f"not settled: {reason}", outcome="unsettled", exchanges=tuple(server.exchanges))
     except DepartureError as departure:

@@ -12,7 +12,7 @@ from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.polling.lists import FIELDS
 from tests.contract.questions import expect, relies
-from tests.contract.server import Answer, DepartureError, Server
+from tests.contract.server import ENDED, Answer, DepartureError, Server
 from tests.discovered import check, document
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
@@ -35,6 +35,7 @@ def created(server: Server) -> None:
 def project_as_requested(server: Server) -> None:
     """Get an execution by the project that the create named, and by the name in the answer."""
     answer = server.create("echo")
+    server.until(server.path("echo", answer))
     for name in (server.path("echo", answer), answer["name"]):
         found = server.get(name)
         expect(found.status == 200, f"a get answers {found.described()}")
@@ -137,6 +138,7 @@ def state_filter(server: Server) -> None:
 def labels(server: Server) -> None:
     """Create with labels on a workflow that has some of its own: `contract: workflow` and `origin: workflow`."""
     name = server.start("wait", {"seconds": 0}, labels={"contract": "own", "added": ""})
+    server.until(name, ENDED | {"ACTIVE"})
     found = server.get(name, view="FULL").json.get("labels", {})
     expect(found.get("contract") == "own", "the execution's label does not override the workflow's")
     expect(found.get("added") == "", "a label with an empty value is missing")

@@ -25,6 +25,10 @@ class UnsettledError(Exception):
     """Say why a question could not be settled on this server, and what would settle it."""
 
 
+class RefusedError(Exception):
+    """Say that the server does not let one ask: there is nothing to be learnt from going on."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back for a request."""
@@ -159,8 +163,11 @@ class Server:
         """Create an execution; return the answer.
 
         :raises DepartureError: it was not created.
+        :raises RefusedError: one may not create.
         """
         created = self.try_create(role, argument, **fields)
+        if created.status in {401, 403}:
+            raise RefusedError(f"a create answers {created.described()}")
         if created.status != 200:
             raise DepartureError(f"a create answers {created.described()}")
         return dict(created.json)

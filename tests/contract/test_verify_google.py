@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The script that asks Google deploys, asks, removes and writes, shown on an emulator and a stand-in for Google."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+import verify_google
+from airflow_provider_workflows.testing import Emulator, ManualClock
+from tests.contract.asked import BearerSession
+from tests.contract.asks_failures import KINDS
+from tests.contract.stand_in import StandIn
+from tests.contract.suite import Server
+from verify_access import Access, AccessError
+from verify_deploy import DeployError, WorkflowsApi, at_google
+from verify_page import Mask
+from verify_sources import DEFINITIONS, SOURCES
+
+PROJECT, LOCATION = "my-secret-project", "europe-west1"
+
+
+@pytest.fixture
+def google() -> Iterator[StandIn]:
+    """Serve a stand-in for Google's two APIs."""
+    with StandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def at() -> Iterator[Access]:
+    """Give credentials that the stand-in takes."""
+    with BearerSession("ya29.token") as session:
+        yield Access(session, PROJECT, LOCATION)
+
+
+def api(google: StandIn, at: Access) -> WorkflowsApi:
+    """Return the client of the Workflows API, which does not wait in real time."""
+    return WorkflowsApi(at.session, at.project, at.location, google.endpoint, sleep=google.clock.advance)
+
+
+def deployed(google: StandIn, at: Access) -> Any:
+    """Deploy at the stand-in for a block."""
+    return verify_google.deployed(at, "", api(google, at), google.endpoint)
+
+
+def test_deploys_asks_and_removes(google: StandIn, at: Access, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three workflows are deployed, asked about in both versions, and gone at the end; the page names neither."""
+    with deployed(google, at) as workflows:
+        assert set(google.deployed) == set(workflows.values())
+        assert len(workflows) == 3
+        server = Server(
+            google.endpoint,
+            PROJECT,
+            LOCATION,
+            workflows,
+            at.session,
+            sleep=google.clock.advance,
+            clock=google.clock.time,
+        )
+        mask = verify_google.mask_for(PROJECT, workflows)
+        when = datetime(2026, 1, 2, tzinfo=timezone.utc)
+        outcome = verify_google.examine(server, mask, is_google=True, when=when)
+    assert google.deployed == {}
+    assert google.removed == list(workflows.values())
+    assert outcome.page.startswith("# What Google's service answers\n\nAsked on 2026-01-02")
+    assert '`cancel_finished="error"`' in outcome.page
+    for secret in (PROJECT, *workflows.values(), "ya29", google.number):
+        assert secret not in outcome.page + capsys.readouterr().out.partition("removed")[0].partition("v1 ")[2]
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-4", outcome.page)
+    assert outcome.departures == []
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_removes_whatever_happens(google: StandIn, at: Access, failure: type[BaseException]) -> None:
+    """A failure, and Ctrl-C, in the middle leave nothing behind."""
+    with pytest.raises(failure), deployed(google, at):
+        raise failure
+    assert google.deployed == {}
+    assert len(google.removed) == 3
+
+
+def test_removes_what_was_deployed_before_a_refusal(google: StandIn, at: Access) -> None:
+    """Where the second deployment is refused, both are removed: the refusal may have come after the fact."""
+    google.refuse_creates_after = 1
+    with pytest.raises(AccessError, match=r"iam\.serviceAccounts\.actAs"), deployed(google, at):
+        pytest.fail("it must not come so far")
+    assert google.deployed == {}
+
+
+def test_says_what_could_not_be_removed(google: StandIn, at: Access) -> None:
+    """What cannot be removed is named with the command that does it; the others are removed."""
+    said: list[str] = []
+    with at_google(api(google, at), "", said.append) as workflows:
+        google.keep = workflows["wait"]
+    assert list(google.deployed) == [workflows["wait"]]
+    command = f"gcloud workflows delete {workflows['wait']} --project={PROJECT} --location={LOCATION} --quiet"
+    assert said[-1] == f"remove it yourself: {command}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "commands"),
+    [
+        ("SERVICE_DISABLED", ["gcloud services enable workflows.googleapis.com workflowexecutions.googleapis.com"]),
+        ("IAM_PERMISSION_DENIED", ["roles/workflows.admin", "roles/iam.serviceAccountUser"]),
+    ],
+)
+@pytest.mark.parametrize("part", ["workflows", "executions"])
+def test_says_what_to_run_first(google: StandIn, at: Access, part: str, reason: str, commands: list[str]) -> None:
+    """Where an API is off or a permission is missing, it stops before it makes anything, and names the commands."""
+    google.deny[part] = reason
+    with pytest.raises(AccessError) as caught, deployed(google, at):
+        pytest.fail("it must not come so far")
+    for command in [reason, *commands]:
+        assert command in str(caught.value)
+    assert google.removed == []
+
+
+def test_without_credentials_it_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there are no credentials it ends with status 2 and the command that makes some."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    assert verify_google.main(["--project", PROJECT, "--location", LOCATION]) == 2
+    assert "gcloud auth application-default login" in capsys.readouterr().err
+
+
+def test_an_emulators_page_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page about an emulator says above all that it is not about Google, and is not written into docs/."""
+    output = tmp_path / "page.md"
+    clock = ManualClock()
+    with Emulator(clock=clock) as emulator:
+        options = verify_google.parse(["--endpoint", emulator.endpoint])
+        with verify_google.emulator(options) as whom:
+            server = replace(whom, sleep=clock.advance, clock=clock.time)
+            mask = verify_google.mask_for(server.project, dict(server.workflows))
+            output.write_text(verify_google.examine(server, mask, is_google=False).page, encoding="utf-8")
+    text = output.read_text(encoding="utf-8")
+    assert text.startswith(
+        "# What an emulator answers, NOT Google's service\n\n**This page says nothing about Google.**"
+    )
+    assert "Google's service answers" not in text
+    assert verify_google.EMULATORS_PAGE.parent.name == "build"
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://workflowexecutions.googleapis.com", "http://10.0.0.1:8080", "127.0.0.1:8080"]
+)
+def test_only_emulators_here_are_asked_so(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An endpoint elsewhere is refused: what is not Google must not be taken for it, nor the other way round."""
+    assert verify_google.main(["--endpoint", endpoint]) == 2
+    assert "emulator on this machine" in capsys.readouterr().err
+
+
+def test_a_server_that_is_no_emulator_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody takes the workflows, it ends with status 2."""
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        assert verify_google.main(["--endpoint", f"http://127.0.0.1:{server.server_port}"]) == 2
+        thread.join()
+    assert "is no emulator: it answers 501" in capsys.readouterr().err
+
+
+def test_a_server_that_refuses_has_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one may not create executions, it ends with status 2 and writes nothing."""
+    output = tmp_path / "page.md"
+    with Emulator(token="secret") as emulator:
+        assert verify_google.main(["--endpoint", emulator.endpoint, "--output", str(output)]) == 2
+    assert "a create answers 401 UNAUTHENTICATED" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_masks_everything() -> None:
+    """Projects, numbers, executions, accounts, addresses, tokens and trace ids do not reach a page."""
+    mask = Mask({"my-project": "PROJECT", "my": "OTHER"})
+    text = (
+        "projects/my-project/x projects/123456/y 5f3b9f9c-9d0a-4d5e-8c57-0e8a8f0f7d11 me@my-project.iam.example.com "
+        '10.1.2.3:8080 ya29.a0Af_x pageToken=abcdefghijkl "X-Cloud-Trace-Context":"abc/1;o=1"'
+    )
+    assert mask(text) == (
+        "projects/PROJECT/x projects/PROJECT-NUMBER/y EXECUTION ACCOUNT ADDRESS TOKEN pageToken=PAGE-TOKEN "
+        '"X-Cloud-Trace-Context":"TRACE"'
+    )
+
+
+def test_sources_are_workflows() -> None:
+    """What is deployed is YAML whose jumps lead to steps and whose calls lead to subworkflows or Google's functions."""
+    for source, _ in SOURCES.values():
+        program = yaml.safe_load(source)
+        steps = {name for part in program.values() for step in part["steps"] for name in step}
+        jumps = set(re.findall(r"next: (\w+)", source)) - {"end"}
+        calls = {name for name in re.findall(r"call: ([\w.]+)", source) if "." not in name}
+        assert jumps <= steps
+        assert calls <= set(program)
+
+
+def test_every_failure_is_there_twice() -> None:
+    """Each way to fail is in Google's workflow and has a stand-in at an emulator."""
+    assert set(re.findall(r'args\.kind == "(\w+)"', SOURCES["fail"][0])) == set(KINDS)
+    assert {f"fail_{kind}" for kind in KINDS} == {role for role in DEFINITIONS if role.startswith("fail_")}
+
+
+def test_a_strange_operation_is_an_error(google: StandIn, at: Access) -> None:
+    """A deployment that fails after it was taken on is an error that names the workflow."""
+    google.fail_operations = True
+    with pytest.raises(DeployError, match="contract-x: cannot be compiled"):
+        api(google, at).create("contract-x", "", {})
