@@ -11,6 +11,8 @@
 #   PARTS=waiting,calls what `make bench` measures (default: all parts)
 #   RELEASES="3.1.8 3.4" what `make test-releases` tests, commas do as well (default: all that it knows, and
 #                       `oldest`, the lowest version of everything)
+#   PROJECT= LOCATION=  where `make verify-google` asks; or CONNECTION=, an Airflow connection; SERVICE_ACCOUNT=, CROWD=,
+#                       BURST=, ENDPOINT= and OUTPUT= are explained in docs/testing.md
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
 SHELL := /bin/bash
@@ -28,7 +30,7 @@ COVERAGE_MINIMUM := 95
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench test test-airflow2 test-releases lint format wheel wheel-smoke constraints clean
+.PHONY: help demo chaos bench verify-google test test-airflow2 test-releases lint format wheel wheel-smoke constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +62,12 @@ chaos: $(VCHAOS)/$(STAMP) ## break processes, network, clocks and tasks at rando
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
 	@PYTHONPATH=scripts:benchmarks:. $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
+
+verify-google: $(V3)/$(STAMP) ## ask Google's service what the package relies on (PROJECT=... LOCATION=...); writes docs/verified.md
+	@PYTHONPATH=scripts:. $(V3)/bin/python scripts/verify_google.py $(if $(PROJECT),--project "$(PROJECT)") \
+	    $(if $(LOCATION),--location "$(LOCATION)") $(if $(CONNECTION),--connection "$(CONNECTION)") \
+	    $(if $(SERVICE_ACCOUNT),--service-account "$(SERVICE_ACCOUNT)") $(if $(CROWD),--crowd $(CROWD)) \
+	    $(if $(BURST),--burst $(BURST)) $(if $(ENDPOINT),--endpoint "$(ENDPOINT)") $(if $(OUTPUT),--output "$(OUTPUT)")
 
 # coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
 test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage

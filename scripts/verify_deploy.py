@@ -16,6 +16,8 @@ from verify_sources import DEFINITIONS, SOURCES
 GOOGLE = "https://workflows.googleapis.com"
 #: Seconds that a deployment or a removal may take, and between two looks at it.
 PATIENCE, PAUSE = 180.0, 2.0
+#: How often a removal is tried: one that comes while a deployment goes on may be refused.
+_REMOVALS = 5
 
 
 class DeployError(Exception):
@@ -82,12 +84,17 @@ class WorkflowsApi:
 
         :raises DeployError: it is refused, or takes too long.
         """
-        request = self._locations.workflows().delete(name=f"{self.parent}/workflows/{name}")
-        try:
-            self._finish(self._send(request, name), name)
-        except DeployError as error:
-            if error.status != 404:
-                raise
+        for left in reversed(range(_REMOVALS)):
+            try:
+                request = self._locations.workflows().delete(name=f"{self.parent}/workflows/{name}")
+                self._finish(self._send(request, name), name)
+                return
+            except DeployError as error:
+                if error.status == 404:
+                    return
+                if not left or error.status in {401, 403}:
+                    raise
+            self._sleep(PAUSE)
 
     def probe(self) -> None:
         """Ask for a list of workflows, which tells whether the API is there and may be used.

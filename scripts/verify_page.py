@@ -12,18 +12,17 @@ from tests.contract.suite import CONTRACT, Finding, Question, differences
 Findings = Mapping[str, dict[str, Finding]]
 _LONGEST = 600
 _MOST = 12
+#: What is masked wherever it stands: what comes before it, in a group, and itself.
 _PATTERNS = (
-    (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "EXECUTION"),
-    (re.compile(r"(?<=projects/)\d+"), "PROJECT-NUMBER"),
-    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "ACCOUNT"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "ADDRESS"),
-    (re.compile(r"(?:ya29\.|eyJ)[A-Za-z0-9._-]+"), "TOKEN"),
-    (re.compile(r"(?i)(?<=x-cloud-trace-context\":\")[^\"]+"), "TRACE"),
-    (
-        re.compile(r"(?<=pageToken=)[^&\s]{9,}|(?<=nextPageToken\":\")[^\"]+|(?<=nextPageToken\": \")[^\"]+"),
-        "PAGE-TOKEN",
-    ),
+    (re.compile(r"()[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "EXECUTION"),
+    (re.compile(r"(projects?[/ ]'?)\d+"), "PROJECT-NUMBER"),
+    (re.compile(r"()[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "ACCOUNT"),
+    (re.compile(r"()\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "ADDRESS"),
+    (re.compile(r"()(?:ya29\.|eyJ)[A-Za-z0-9._-]+"), "TOKEN"),
+    (re.compile(r"(?i)(x-cloud-trace-context\W{3,9})[\w/;=]+"), "TRACE"),
+    (re.compile(r"(pageToken=|nextPageToken\W{3,7})[\w=+/-]{9,}"), "PAGE-TOKEN"),
 )
+_NUMBER = re.compile(r"projects/(\d+)/")
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,14 @@ class Mask:
         for word in sorted(filter(None, self.words), key=len, reverse=True):
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", self.words[word], text)
         for pattern, name in _PATTERNS:
-            text = pattern.sub(name, text)
+            text = pattern.sub(rf"\g<1>{name}", text)
         return text
+
+    def with_numbers(self, findings: Findings) -> Mask:
+        """Return a mask that also hides the numbers of projects in the answers, wherever else they stand."""
+        every = (each for found in findings.values() for finding in found.values() for each in finding.exchanges)
+        numbers = {number for each in every for number in _NUMBER.findall(each.came)}
+        return Mask({**self.words, **dict.fromkeys(numbers, "PROJECT-NUMBER")})
 
 
 def page(findings: Findings, compared: Findings, mask: Mask, *, when: str, is_google: bool) -> str:
@@ -52,6 +57,7 @@ def page(findings: Findings, compared: Findings, mask: Mask, *, when: str, is_go
     :param when: the date.
     :param is_google: whether it was Google's service; if not, the page says so above everything else.
     """
+    mask = mask.with_numbers(findings)
     text = "\n".join([*_head(when, is_google), *_relied(findings), *_asked(findings, compared), *_sent(findings, mask)])
     return mask(text) + "\n"
 
@@ -91,7 +97,8 @@ def _relied(findings: Findings) -> Iterator[str]:
 
 def _asked(findings: Findings, compared: Findings) -> Iterator[str]:
     yield "\n## What was not known\n"
-    yield "The last column is the emulator's setting that does the same, or how its default answer differs.\n"
+    yield "The last column is the emulator's setting that does the same, or how its default answer differs."
+    yield "How workflows fail at the emulator is written in `scripts/verify_sources.py`.\n"
     yield from _table(["question", *findings, "the emulator"])
     for question, found in _rows(findings, "asks"):
         beside = _beside(question.key, findings, compared)
@@ -108,8 +115,10 @@ def _beside(key: str, findings: Findings, compared: Findings) -> str:
         finding = findings[version].get(key)
         if finding is None or finding.outcome == "unsettled":
             continue
-        other = differences({key: finding}, compared.get(version, {})).get(key)
-        said.append(f"`{finding.setting}`" if finding.setting else f"otherwise: {other[1]}" if other else "the same")
+        settled = {key: each for key, each in compared.get(version, {}).items() if each.outcome != "unsettled"}
+        other = differences({key: finding}, settled).get(key)
+        same = "the same" if key in settled else "-"
+        said.append(f"`{finding.setting}`" if finding.setting else f"otherwise: {other[1]}" if other else same)
     return "; ".join(dict.fromkeys(said)) or "-"
 
 

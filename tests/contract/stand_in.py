@@ -21,6 +21,7 @@ class StandIn(Emulator):
     Operations are done at the second look. The workflow `fail` fails as the `kind` in its argument says.
 
     :ivar deployed: what is there, by name; `removed` what was deleted, in order.
+    :ivar busy: how many removals are refused at first; `keep` names what is never removed.
     :ivar deny: the reason of a 403 for everything of `workflows` or `executions`.
     """
 
@@ -32,6 +33,7 @@ class StandIn(Emulator):
         self.deny: dict[str, str] = {}
         self.refuse_creates_after = 100
         self.keep = ""
+        self.busy = 0
         self.fail_operations = False
         self.number = self.settings.project_number
         self._looks: dict[str, int] = {}
@@ -72,6 +74,9 @@ class StandIn(Emulator):
     def _delete(self, name: str) -> web.Response:
         if name == self.keep:
             return _denied("IAM_PERMISSION_DENIED", permission="workflows.workflows.delete")
+        if self.busy:
+            self.busy -= 1
+            return web.json_response({"error": {"code": 409, "message": "busy", "status": "ABORTED"}}, status=409)
         if name not in self.deployed:
             return web.json_response({"error": {"code": 404, "message": "none", "status": "NOT_FOUND"}}, status=404)
         del self.deployed[name]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from tests.contract.asked import BearerSession
 from tests.contract.asks_failures import KINDS
 from tests.contract.stand_in import StandIn
 from tests.contract.suite import Server
-from verify_access import Access, AccessError
+from verify_access import Access, AccessError, access
 from verify_deploy import DeployError, WorkflowsApi, at_google
 from verify_page import Mask
 from verify_sources import DEFINITIONS, SOURCES
@@ -95,6 +96,27 @@ def test_removes_what_was_deployed_before_a_refusal(google: StandIn, at: Access)
     with pytest.raises(AccessError, match=r"iam\.serviceAccounts\.actAs"), deployed(google, at):
         pytest.fail("it must not come so far")
     assert google.deployed == {}
+
+
+def test_removes_what_is_still_being_made(google: StandIn, at: Access) -> None:
+    """A removal that is refused while something else goes on is tried again."""
+    with deployed(google, at):
+        google.busy = 4
+    assert google.deployed == {}
+
+
+def test_a_connection_says_who_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow connection gives credentials, project and location; what is said beside it wins."""
+    extra = {"project": PROJECT, "location": LOCATION, "is_anonymous": True}
+    monkeypatch.setenv("AIRFLOW_CONN_VERIFY", json.dumps({"conn_type": "google_cloud_workflows", "extra": extra}))
+    found = access("", "", "verify")
+    assert (found.project, found.location) == (PROJECT, LOCATION)
+    assert access("other-project", "us-east1", "verify").project == "other-project"
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_NOWHERE", '{"conn_type": "google_cloud_workflows", "extra": {"is_anonymous": true}}'
+    )
+    with pytest.raises(ValueError, match="LOCATION="):
+        access("other-project", "", "nowhere")
 
 
 def test_says_what_could_not_be_removed(google: StandIn, at: Access) -> None:
@@ -185,11 +207,13 @@ def test_masks_everything() -> None:
     mask = Mask({"my-project": "PROJECT", "my": "OTHER"})
     text = (
         "projects/my-project/x projects/123456/y 5f3b9f9c-9d0a-4d5e-8c57-0e8a8f0f7d11 me@my-project.iam.example.com "
-        '10.1.2.3:8080 ya29.a0Af_x pageToken=abcdefghijkl "X-Cloud-Trace-Context":"abc/1;o=1"'
+        '10.1.2.3:8080 ya29.a0Af_x pageToken=abcdefghijkl "X-Cloud-Trace-Context":"abc/1;o=1" '
+        r'{\"X-Cloud-Trace-Context\":\"abc/1;o=1\"} "nextPageToken": "abcdefghijkl"'
     )
     assert mask(text) == (
         "projects/PROJECT/x projects/PROJECT-NUMBER/y EXECUTION ACCOUNT ADDRESS TOKEN pageToken=PAGE-TOKEN "
-        '"X-Cloud-Trace-Context":"TRACE"'
+        '"X-Cloud-Trace-Context":"TRACE" '
+        r'{\"X-Cloud-Trace-Context\":\"TRACE\"} "nextPageToken": "PAGE-TOKEN"'
     )
 
 
