@@ -36,11 +36,12 @@ def access(project: str, location: str, connection: str) -> Access:
 
     :param connection: id of the connection; what it says of project and location is the default.
     :raises AccessError: there are no credentials.
-    :raises ValueError: project or location are said nowhere.
+    :raises ValueError: project or location are said nowhere, or there is no such connection.
     """
     from airflow_provider_workflows.auth.credentials import load_credentials
     from airflow_provider_workflows.auth.sessions import make_session
     from airflow_provider_workflows.auth.settings import ConnectionSettings
+    from airflow_provider_workflows.compat import AirflowNotFoundException
     from airflow_provider_workflows.exceptions import WorkflowsError
 
     try:
@@ -48,6 +49,8 @@ def access(project: str, location: str, connection: str) -> Access:
         resolved = load_credentials(settings)
     except WorkflowsError as error:
         raise AccessError(f"There are no credentials: {error}", ["gcloud auth application-default login"]) from error
+    except AirflowNotFoundException as error:
+        raise ValueError(str(error)) from error
     chosen, where = project or settings.project or resolved.project, location or settings.location
     if not chosen or not where:
         raise ValueError("say PROJECT= and LOCATION=, such as PROJECT=my-project LOCATION=us-central1")

@@ -111,7 +111,12 @@ class Server:
         return f"projects/{self.project}/locations/{self.location}/workflows/{self.workflows[role]}"
 
     def fails(self, kind: str) -> str:
-        """Return the role of the workflow that fails in a way."""
+        """Return the role of the workflow that fails in a way.
+
+        :raises UnsettledError: it could not be deployed.
+        """
+        if not {f"fail_{kind}", "fail"} & set(self.workflows):
+            raise UnsettledError("the workflow that fails could not be deployed")
         return f"fail_{kind}" if f"fail_{kind}" in self.workflows else "fail"
 
     def send(

@@ -22,6 +22,7 @@ class StandIn(Emulator):
 
     :ivar deployed: what is there, by name; `removed` what was deleted, in order.
     :ivar busy: how many removals are refused at first; `keep` names what is never removed.
+    :ivar refuse_source: sources with this in them cannot be compiled.
     :ivar deny: the reason of a 403 for everything of `workflows` or `executions`.
     """
 
@@ -33,6 +34,7 @@ class StandIn(Emulator):
         self.deny: dict[str, str] = {}
         self.refuse_creates_after = 100
         self.keep = ""
+        self.refuse_source = "(none)"
         self.busy = 0
         self.fail_operations = False
         self.number = self.settings.project_number
@@ -64,6 +66,10 @@ class StandIn(Emulator):
         if len(self.deployed) >= self.refuse_creates_after:
             return _denied("IAM_PERMISSION_DENIED", permission="iam.serviceAccounts.actAs")
         self.deployed[name] = body
+        if self.refuse_source in body["sourceContents"]:
+            return web.json_response(
+                {"error": {"code": 400, "message": "parse error", "status": "INVALID_ARGUMENT"}}, status=400
+            )
         role = next((role for role, (source, _) in SOURCES.items() if source == body["sourceContents"]), "echo")
         if role == "fail":
             self.workflow(name)(_fail)

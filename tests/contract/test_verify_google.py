@@ -21,7 +21,7 @@ from airflow_provider_workflows.testing import Emulator, ManualClock
 from tests.contract.asked import BearerSession
 from tests.contract.asks_failures import KINDS
 from tests.contract.stand_in import StandIn
-from tests.contract.suite import Server
+from tests.contract.suite import Server, ask_all
 from verify_access import Access, AccessError, access
 from verify_deploy import DeployError, WorkflowsApi, at_google
 from verify_page import Mask
@@ -96,6 +96,22 @@ def test_removes_what_was_deployed_before_a_refusal(google: StandIn, at: Access)
     with pytest.raises(AccessError, match=r"iam\.serviceAccounts\.actAs"), deployed(google, at):
         pytest.fail("it must not come so far")
     assert google.deployed == {}
+
+
+def test_goes_on_without_the_workflow_that_fails(google: StandIn, at: Access) -> None:
+    """Where its source is refused, what needs it is left open, and the rest is asked."""
+    google.refuse_source = "raise_text"
+    with deployed(google, at) as workflows:
+        assert set(workflows) == {"echo", "wait"}
+        server = Server(google.endpoint, PROJECT, LOCATION, workflows, at.session, sleep=google.clock.advance)
+        found = ask_all(server, ["failure_text", "failing_step", "filter_or"])
+    assert [each.outcome for each in found.values()] == ["unsettled", "unsettled", "answered"]
+
+
+def test_a_connection_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """An Airflow connection that does not exist is no reason to act as somebody else."""
+    assert verify_google.main(["--connection", "nonexistent", "--project", PROJECT, "--location", LOCATION]) == 2
+    assert "airflow connections add nonexistent" in capsys.readouterr().err
 
 
 def test_removes_what_is_still_being_made(google: StandIn, at: Access) -> None:
