@@ -27,6 +27,8 @@ VCELERY := .venv-celery
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
+# A process for each core, whole files each; what needs a cluster comes last, in one of them.
+IN_PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
@@ -72,18 +74,20 @@ verify-google: $(V3)/$(STAMP) ## ask Google's service what the package relies on
 # coverage runs pytest, not the other way round: our own pytest plugin is imported before pytest-cov could start.
 test: $(V3)/$(STAMP) ## run the tests on Airflow 3, with coverage
 ifeq ($(strip $(ARGS)),)
-	$(V3)/bin/python -m coverage run -m pytest
+	$(V3)/bin/python -m coverage erase
+	$(V3)/bin/python -m coverage run -m pytest $(IN_PARALLEL)
+	$(V3)/bin/python -m coverage combine --quiet
 	$(V3)/bin/python -m coverage report --fail-under=$(COVERAGE_MINIMUM)
 else
 	$(V3)/bin/python -m pytest $(ARGS)
 endif
 
 test-airflow2: $(V2)/$(STAMP) ## run the tests on Airflow 2.11
-	$(V2)/bin/python -m pytest $(ARGS)
+	$(V2)/bin/python -m pytest $(or $(ARGS),$(IN_PARALLEL))
 
 comma := ,
 test-releases: $(V3)/$(STAMP) ## test on each Airflow release with what it pins (RELEASES=...); writes docs/releases.md
-	@$(V3)/bin/python scripts/test_releases.py --uv $(V3)/bin/uv --arguments "$(ARGS)" $(subst $(comma), ,$(RELEASES))
+	@$(V3)/bin/python scripts/test_releases.py --uv $(V3)/bin/uv --arguments "$(ARGS)" --in-parallel="$(IN_PARALLEL)" $(subst $(comma), ,$(RELEASES))
 
 lint: $(V3)/$(STAMP) ## check style (ruff) and types (mypy, strict)
 	$(V3)/bin/ruff check .

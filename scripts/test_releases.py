@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-releases"
 PAGE = ROOT / "docs" / "releases.md"
 DISTRIBUTION = "airflow-provider-workflows"
-TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis")
+TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis")
 #: What tests need of a checkout: everything but the package itself.
 COPIED = (
     *("benchmarks", "constraints", "docs", "example_dags", "scripts", "tests"),
@@ -44,6 +44,7 @@ EVERYTHING = ("tests",)
 SAMPLE = (
     "tests/smoke",
     "tests/airflow/test_examples.py",
+    "tests/migration",
     "tests/unit/durable",
     "tests/unit/hooks",
     "tests/unit/links",
@@ -221,7 +222,9 @@ def counts(report: Path) -> dict[str, int]:
     return {"passed": total["tests"] - failed - total["skipped"], "failed": failed, "skipped": total["skipped"]}
 
 
-def test_release(release: Release, uv: str, arguments: Sequence[str]) -> tuple[list[str], bool]:
+def test_release(
+    release: Release, uv: str, arguments: Sequence[str], in_parallel: Sequence[str]
+) -> tuple[list[str], bool]:
     """Install and test a release; return its row and whether nothing failed."""
     environment, began = Environment(release, uv), time.monotonic()
     today = str(datetime.now(timezone.utc).date())
@@ -236,7 +239,7 @@ def test_release(release: Release, uv: str, arguments: Sequence[str]) -> tuple[l
         say(f"{release.name}: Python {release.python} is not here, {python} stands in for it")
         python += f" ({release.python} was not there)"
     say(f"{release.name}: Airflow {airflow}, Python {python}, google-auth {auth}, aiohttp {aiohttp}")
-    found = environment.test(arguments)
+    found = environment.test([*in_parallel, *arguments])
     say(f"{release.name}: {found} in {time.monotonic() - began:.0f} s")
     name = release.name if airflow in release.name else f"{release.name} ({airflow})"
     kind = WORDS[release.tests] + (f" {' '.join(arguments)}" if arguments else "")
@@ -269,6 +272,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--uv", required=True, help="the uv to install with")
     parser.add_argument("--arguments", default="", help="further arguments for pytest; then the page stays as it is")
+    parser.add_argument("--in-parallel", default="", help="pytest's arguments for several processes")
     parser.add_argument("releases", nargs="*", help=f"of: {'; '.join(release.name for release in RELEASES)}")
     given = parser.parse_args()
     by_name = {release.name: release for release in RELEASES}
@@ -278,10 +282,10 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(by_name)}")
     chosen = [by_name[name] for name in given.releases] or RELEASES
-    arguments = given.arguments.split()
+    arguments, in_parallel = given.arguments.split(), given.in_parallel.split()
     rows, failed = [], []
     for release in chosen:
-        row, passed = test_release(release, given.uv, arguments)
+        row, passed = test_release(release, given.uv, arguments, in_parallel)
         rows.append(row)
         if not arguments:
             write_page([row])

@@ -39,6 +39,9 @@ def _isolate_session() -> Path:
     # Credentials of the developer's machine must never be what makes a test pass.
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"):
         os.environ.pop(name, None)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # What this process starts is not measured: coverage costs imports and time, which tests count.
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
     home = Path(tempfile.mkdtemp(prefix="workflows-tests-"))
     os.environ.update(airflow_settings(home))
     return home

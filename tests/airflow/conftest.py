@@ -25,10 +25,16 @@ AirflowCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs an Airflow 3 cluster last, so that it is not up during all other tests; skip it on Airflow 2."""
+    """
+    Run what needs an Airflow 3 cluster last, so that it is not up during all other tests; skip it on Airflow 2.
+
+    Where several processes run the tests (``-n``), each runs whole files, and one of them all that need a cluster.
+    """
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
     for item in items:
-        if item.get_closest_marker("cluster") and not AIRFLOW_3:
+        needs_cluster = item.get_closest_marker("cluster") is not None
+        item.add_marker(pytest.mark.xdist_group("cluster" if needs_cluster else str(item.path)))
+        if needs_cluster and not AIRFLOW_3:
             item.add_marker(pytest.mark.skip(reason="the cluster harness is for Airflow 3"))
 
 

@@ -269,7 +269,7 @@ def make(cls: Any, **arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize(("cls", "name"), _cases(FLAGS))
-@pytest.mark.parametrize("value", [TEMPLATE, "False", None, output], ids=str)
+@pytest.mark.parametrize("value", [TEMPLATE, "False", None, output], ids=["template", "text", "None", "output"])
 def test_a_template_in_a_switch_is_refused(value: Any, cls: Any, name: str) -> None:
     """A text is true whatever it says, so a switch takes nothing but True and False, when the DAG is parsed."""
     value = value() if callable(value) else value
@@ -278,7 +278,7 @@ def test_a_template_in_a_switch_is_refused(value: Any, cls: Any, name: str) -> N
 
 
 @pytest.mark.parametrize(("cls", "name"), _cases(NUMBERS))
-@pytest.mark.parametrize("value", [TEMPLATE, "5", output], ids=str)
+@pytest.mark.parametrize("value", [TEMPLATE, "5", output], ids=["template", "text", "output"])
 def test_a_template_in_a_number_is_refused(value: Any, cls: Any, name: str) -> None:
     """A number that is a text or another task's output is refused by name when the DAG is parsed."""
     value = value() if callable(value) else value
@@ -287,7 +287,7 @@ def test_a_template_in_a_number_is_refused(value: Any, cls: Any, name: str) -> N
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-@pytest.mark.parametrize("value", [TEMPLATE, "5", output], ids=str)
+@pytest.mark.parametrize("value", [TEMPLATE, "5", output], ids=["template", "text", "output"])
 def test_a_template_in_the_execution_timeout_is_refused(value: Any, cls: Any) -> None:
     """So it is in the parameter of Airflow's that every operator takes as a number, too."""
     value = value() if callable(value) else value
