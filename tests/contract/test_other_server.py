@@ -12,7 +12,7 @@ from aiohttp import web
 
 from airflow_provider_workflows.testing import Emulator, ManualClock
 from tests.contract.asked import findings
-from tests.contract.suite import differences
+from tests.contract.suite import Finding, differences
 
 Change = Callable[[web.Request, int, Any], tuple[int, Any] | None]
 
@@ -113,18 +113,24 @@ def different(*changes: Change, **settings: Any) -> Emulator:
     return emulator
 
 
+@pytest.fixture(scope="module")
+def usual() -> dict[str, Finding]:
+    """Ask the emulator through the same door, with nothing changed."""
+    return findings(different())
+
+
 @pytest.mark.parametrize("change", BUILT_IN, ids=lambda change: change.__name__)
-def test_each_difference_is_reported_alone(change: Change) -> None:
+def test_each_difference_is_reported_alone(usual: dict[str, Finding], change: Change) -> None:
     """One difference changes the answers that it is about, and no other."""
-    assert set(differences(findings(different()), findings(different(change)))) == BUILT_IN[change]
+    assert set(differences(usual, findings(different(change)))) == BUILT_IN[change]
 
 
-def test_exactly_the_differences_are_reported() -> None:
+def test_exactly_the_differences_are_reported(usual: dict[str, Finding]) -> None:
     """All of them at once, with two settings beside them, change those answers together, and no other."""
     settings = {"cancel_mode": "late", "label_filter": "refuse"}
     found = findings(different(*BUILT_IN, **settings))
     expected = set().union(*BUILT_IN.values()) | {"cancel_answer", "label_filter"}
-    assert set(differences(findings(different()), found)) == expected
+    assert set(differences(usual, found)) == expected
     departs = {key for key, each in found.items() if each.outcome == "departs"}
     assert departs == {"missing", "labels", "pages", "failing_step", "times", "documented"}
     assert found["cancel_finished"].setting == "cancel_finished: none of them"
