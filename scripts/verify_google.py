@@ -150,7 +150,9 @@ def deployed(
         with at_google(api, service_account, print) as workflows:
             yield workflows
     except DeployError as error:
-        raise explained(error, at) from error
+        if error.status in {401, 403}:
+            raise explained(error, at) from error
+        raise
     except RefusedError as error:
         raise explained(DeployError(str(error)), at) from error
 

@@ -23,6 +23,7 @@ class StandIn(Emulator):
     :ivar deployed: what is there, by name; `removed` what was deleted, in order.
     :ivar busy: how many removals are refused at first; `keep` names what is never removed.
     :ivar refuse_source: sources with this in them cannot be compiled.
+    :ivar lose_creates: a deployment takes effect and is answered by a 500.
     :ivar deny: the reason of a 403 for everything of `workflows` or `executions`.
     """
 
@@ -34,6 +35,7 @@ class StandIn(Emulator):
         self.deny: dict[str, str] = {}
         self.refuse_creates_after = 100
         self.keep = ""
+        self.lose_creates = False
         self.refuse_source = "(none)"
         self.busy = 0
         self.fail_operations = False
@@ -66,6 +68,8 @@ class StandIn(Emulator):
         if len(self.deployed) >= self.refuse_creates_after:
             return _denied("IAM_PERMISSION_DENIED", permission="iam.serviceAccounts.actAs")
         self.deployed[name] = body
+        if self.lose_creates:
+            return web.json_response({"error": {"code": 500, "message": "lost", "status": "INTERNAL"}}, status=500)
         if self.refuse_source in body["sourceContents"]:
             return web.json_response(
                 {"error": {"code": 400, "message": "parse error", "status": "INVALID_ARGUMENT"}}, status=400

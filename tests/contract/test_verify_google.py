@@ -20,11 +20,12 @@ import verify_google
 from airflow_provider_workflows.testing import Emulator, ManualClock
 from tests.contract.asked import BearerSession
 from tests.contract.asks_failures import KINDS
+from tests.contract.server import Exchange
 from tests.contract.stand_in import StandIn
-from tests.contract.suite import Server, ask_all
+from tests.contract.suite import Finding, Server, ask_all
 from verify_access import Access, AccessError, access
 from verify_deploy import DeployError, WorkflowsApi, at_google
-from verify_page import Mask
+from verify_page import Mask, page
 from verify_sources import DEFINITIONS, SOURCES
 
 PROJECT, LOCATION = "my-secret-project", "europe-west1"
@@ -91,11 +92,19 @@ def test_removes_whatever_happens(google: StandIn, at: Access, failure: type[Bas
 
 
 def test_removes_what_was_deployed_before_a_refusal(google: StandIn, at: Access) -> None:
-    """Where the second deployment is refused, both are removed: the refusal may have come after the fact."""
+    """Where the second deployment is refused, the first is removed, and it is said what to do."""
     google.refuse_creates_after = 1
     with pytest.raises(AccessError, match=r"iam\.serviceAccounts\.actAs"), deployed(google, at):
         pytest.fail("it must not come so far")
     assert google.deployed == {}
+
+
+def test_removes_what_was_deployed_without_an_answer(google: StandIn, at: Access) -> None:
+    """A deployment that took effect, although it was answered by an error, is removed."""
+    google.lose_creates = True
+    with pytest.raises(DeployError, match="500"), deployed(google, at):
+        pytest.fail("it must not come so far")
+    assert len(google.removed) == 1
 
 
 def test_goes_on_without_the_workflow_that_fails(google: StandIn, at: Access) -> None:
@@ -231,6 +240,22 @@ def test_masks_everything() -> None:
         '"X-Cloud-Trace-Context":"TRACE" '
         r'{\"X-Cloud-Trace-Context\":\"TRACE\"} "nextPageToken": "PAGE-TOKEN"'
     )
+
+
+def test_masks_numbers_wherever_they_stand() -> None:
+    """The number of a project, once it was in a name, is masked in the words of an error, too."""
+    came = '{"name": "projects/424242/locations/x", "message": "Consumer 424242 is unknown."}'
+    finding = Finding("400", exchanges=[Exchange("GET /v1/x", "", 400, came)])
+    text = page({"v1": {"filter_or": finding}}, {}, Mask({}), when="today", is_google=True)
+    assert "Consumer PROJECT-NUMBER is unknown" in text
+    assert "424242" not in text
+
+
+def test_a_name_that_is_cut_is_masked_before() -> None:
+    """What is too long to be shown is masked before it is cut: half a name would stay."""
+    finding = Finding("400", exchanges=[Exchange("GET /v1/x", "", 400, "x " * 295 + "my-secret-project-of-mine")])
+    text = page({"v1": {"filter_or": finding}}, {}, Mask({"my-secret-project-of-mine": "P"}), when="", is_google=True)
+    assert "my-secret" not in text
 
 
 def test_sources_are_workflows() -> None:
