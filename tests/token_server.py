@@ -30,7 +30,7 @@ class TokenServer:
     :ivar tokens: given out in turn, the last one again and again.
     :ivar status: another than 200 refuses the key.
     :ivar iam_refusal: IAM's error for every impersonation, with status 403.
-    :ivar outage: a name of :data:`OUTAGES`, for everything but the search for a metadata server.
+    :ivar outage: a name of :data:`OUTAGES` or :data:`PAGES`, for everything but the search for a metadata server.
     :ivar outage_at: the beginning of the paths that it is for.
     :ivar universe: what the metadata server says of it; ``None`` where it is too old to say.
     :ivar asked: the paths of all requests.
@@ -76,7 +76,7 @@ class TokenServer:
         """Return status, type, text and further headers of an answer, as any of the servers; ``None`` for no answer."""
         self.asked.append(path)
         if self.outage and path != "/" and path.startswith(self.outage_at):
-            return OUTAGES[self.outage]
+            return {**OUTAGES, **PAGES}[self.outage]
         status = 200
         content: dict[str, Any] = {"email": "vm@test-project.iam.gserviceaccount.com", "scopes": []}
         if path.endswith("/universe/universe-domain"):
@@ -95,6 +95,22 @@ OUTAGES: dict[str, tuple[int, str, str] | None] = {
     "json": (503, "application/json", '{"error": {"code": 503, "message": "Away.", "status": "UNAVAILABLE"}}'),
     "html": (502, "text/html", "<html>Bad Gateway</html>"),
     "drop": None,
+}
+
+#: What somebody in between answers in the place of a server of tokens.
+PAGES: dict[str, tuple[int, str, str | bytes]] = {
+    "login": (200, "text/html", "<html>log in"),
+    "null": (200, "application/json", "null"),
+    "deep": (200, "application/json", "[" * 100_000),
+    "empty": (200, "application/json", "{}"),
+    "list": (403, "application/json", "[]"),
+    "firewall": (403, "text/plain", "Blocked by the firewall"),
+    "bytes": (404, "text/plain", b"\xff\xfe"),
+    "header": (200, "application/json", '{"access_token": "a\\nb", "expires_in": 3600}'),
+    "characters": (200, "application/json", '{"access_token": "\u20ac", "expires_in": 3600}'),
+    "number": (200, "application/json", '{"access_token": 5, "expires_in": 3600}'),
+    "soon": (200, "application/json", '{"access_token": "a", "expires_in": "soon"}'),
+    "never": (200, "application/json", '{"access_token": "a", "expires_in": 1e30}'),
 }
 
 
@@ -123,7 +139,7 @@ def serve_tokens() -> Iterator[TokenServer]:
                 self.close_connection = True
                 return
             status, kind, text, headers = (*reply, {})[:4]
-            body = text.encode()
+            body = text if isinstance(text, bytes) else text.encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Metadata-Flavor", "Google")

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_workflows.auth.refreshing import make_token_request, own_errors, refresh_carefully
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient, safe_word
 from airflow_provider_workflows.auth.tokens import make_token_session
@@ -73,7 +74,7 @@ def load_credentials(settings: ConnectionSettings, impersonation_chain: str | Se
         project = _project_of(settings.impersonation_chain[-1]) or project
     if settings.quota_project_id:
         credentials = _with_quota_project(credentials, settings.quota_project_id)
-    return Resolved(credentials, settings.project or project, endpoint)
+    return Resolved(refresh_carefully(credentials), settings.project or project, endpoint)
 
 
 def _source(settings: ConnectionSettings) -> tuple[Credentials, str | None]:
@@ -166,10 +167,9 @@ def _load_config(info: dict[str, Any], scopes: Sequence[str] | None) -> tuple[An
 def _project_of_pool(credentials: Any) -> str | None:
     """Ask for the project of an external account's pool; ``None`` when the account may not know it."""
     from google.auth.exceptions import GoogleAuthError
-    from google.auth.transport.requests import Request
 
-    with caught(GoogleAuthError, json.JSONDecodeError) as trouble:
-        project: str | None = credentials.get_project_id(Request(make_token_session()))
+    with caught(GoogleAuthError) as trouble, own_errors():
+        project: str | None = credentials.get_project_id(make_token_request(make_token_session()))
     if trouble.error:
         raise CredentialsError(
             "the project of credential_config_file could not be looked up; fill project in the connection, "
@@ -182,10 +182,9 @@ def _project_of_pool(credentials: Any) -> str | None:
 def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None]:
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
-    from google.auth.transport.requests import Request
 
     # For an external account's project, and the metadata server: google-auth's own request takes proxies to both.
-    request = Request(make_token_session())
+    request = make_token_request(make_token_session())
     with caught(Exception) as trouble:  # many classes, and any may quote a file
         credentials, project = google.auth.default(scopes=list(scopes), request=request)
     if error := trouble.error:
@@ -217,7 +216,7 @@ def _impersonated(source: Credentials, settings: ConnectionSettings) -> Credenti
     universe_of(source)  # which becomes part of an address
     *delegates, target = settings.impersonation_chain
     return ImpersonatedCredentials(  # type: ignore[no-untyped-call]
-        source_credentials=source,
+        source_credentials=refresh_carefully(source),
         target_principal=target,
         delegates=delegates,
         target_scopes=list(settings.scopes),

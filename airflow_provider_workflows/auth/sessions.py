@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_workflows.auth.async_session import USER_AGENT, make_async_session
 from airflow_provider_workflows.auth.evidence import Evidence, watched_adapter
 from airflow_provider_workflows.auth.network import make_adapter, read_authorities, session_class
+from airflow_provider_workflows.auth.refreshing import make_token_request
 from airflow_provider_workflows.auth.tokens import make_token_session
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     :raises WorkflowsApiError: where the environment names certificates that cannot be used.
     """
     from google.auth.credentials import AnonymousCredentials
-    from google.auth.transport.requests import AuthorizedSession, Request
+    from google.auth.transport.requests import AuthorizedSession
 
     read_authorities()
     token_session, noted = make_token_session(), Evidence()
@@ -62,7 +63,7 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
         credentials,
         refresh_status_codes=() if isinstance(credentials, AnonymousCredentials) else (401,),
         max_refresh_attempts=1,
-        auth_request=Request(token_session),
+        auth_request=make_token_request(token_session),
     )
     adapter = make_adapter(watched_adapter(noted), pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from airflow_provider_workflows.auth.refreshing import NO_TOKEN_SERVER
+
 
 class TokenAdvice(NamedTuple):
     """Hold what is known to be said, in small letters, any of it, and what it means."""
@@ -22,6 +24,11 @@ class TokenAdvice(NamedTuple):
 OTHERWISE = "check the key, the impersonation chain and the permissions of the identity"
 
 TOKEN_ADVICE: tuple[TokenAdvice, ...] = (
+    TokenAdvice(
+        (NO_TOKEN_SERVER,),
+        "a proxy, a firewall or a login page answers in place of the server of tokens: check the way to it from this "
+        "machine",
+    ),
     TokenAdvice(
         ("reauth", "invalid_rapt", "rapt_required"),
         "a person's login has to be repeated, which no worker can do: run 'gcloud auth application-default login' "

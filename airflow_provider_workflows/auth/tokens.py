@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.auth.network import make_adapter, session_class
-from airflow_provider_workflows.exceptions import WorkflowsError
+from airflow_provider_workflows.auth.refreshing import make_token_request
 
 if TYPE_CHECKING:
     import requests
@@ -57,11 +56,10 @@ class Tokens:
 
     def __init__(self, credentials: Credentials) -> None:
         from google.auth.credentials import AnonymousCredentials
-        from google.auth.transport.requests import Request
 
         self._credentials = None if isinstance(credentials, AnonymousCredentials) else credentials
         self._session = make_token_session()
-        self._request = functools.partial(Request(self._session), timeout=REQUEST_TIMEOUT)
+        self._request = functools.partial(make_token_request(self._session), timeout=REQUEST_TIMEOUT)
         self._loop = asyncio.get_running_loop()
         self._fetch: asyncio.Future[str] | None = None
         self._fetched = 0
@@ -129,21 +127,14 @@ class Tokens:
     def _refresh(self, url: str) -> str:
         """Fetch a token, in a thread; return what google-auth wants to be told about the kind of credentials."""
         from google.auth.credentials import TokenState
-        from google.auth.exceptions import GoogleAuthError, RefreshError
 
         credentials: Any = self._credentials
         seen: dict[str, str] = {}
-        try:
-            credentials.refresh(self._request)
-            # It also looks up, in the background, what some credentials must say about regions. With a token that
-            # has been born old it would fetch another.
-            if credentials.token_state is TokenState.FRESH:
-                credentials.before_request(self._request, "GET", url, seen)
-        except (GoogleAuthError, WorkflowsError, json.JSONDecodeError):
-            raise
-        except Exception as exc:
-            # A file that cannot be read, say: whoever sends must not take it for a trouble with its own request.
-            raise RefreshError(exc) from exc  # type: ignore[no-untyped-call]
+        credentials.refresh(self._request)
+        # It also looks up, in the background, what some credentials must say about regions. With a token that has been
+        # born old it would fetch another.
+        if credentials.token_state is TokenState.FRESH:
+            credentials.before_request(self._request, "GET", url, seen)
         return seen.get(_USAGE, "")
 
     def close(self) -> None:

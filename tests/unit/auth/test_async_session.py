@@ -18,6 +18,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from airflow_provider_workflows.api.client import AsyncWorkflowsClient
 from airflow_provider_workflows.api.requests import ExecutionsApi
 from airflow_provider_workflows.auth.async_session import AsyncSession, make_async_session
+from airflow_provider_workflows.auth.refreshing import refresh_carefully
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook
@@ -176,7 +177,7 @@ async def test_the_error_of_a_fetch_reaches_all_who_waited(
     """Each gets an error of its own that says what it was about; none says that the create may have been sent."""
     identity.gate.clear()
     identity.error = error
-    session = make_async_session(identity, timeout=30, limit=5)
+    session = make_async_session(refresh_carefully(identity), timeout=30, limit=5)
     client = AsyncWorkflowsClient(ExecutionsApi("v1", emulator.endpoint), session).without_retries()
     waiting = [asyncio.create_task(client.create(WORKFLOW, {})) for _ in range(3)]
     await turns()

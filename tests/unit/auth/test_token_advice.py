@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from google.auth import exceptions as google
 
+from airflow_provider_workflows.auth.refreshing import NO_TOKEN_SERVER
 from airflow_provider_workflows.auth.token_advice import OTHERWISE, TOKEN_ADVICE
 from airflow_provider_workflows.auth.token_errors import credentials_error
 from airflow_provider_workflows.exceptions import CredentialsError
@@ -37,6 +38,7 @@ def iam(status: str, message: str) -> google.RefreshError:
 
 #: What is raised, and how the text that follows it begins in the table.
 CASES: list[tuple[Exception, str]] = [
+    (google.TransportError(NO_TOKEN_SERVER), NO_TOKEN_SERVER),  # type: ignore[no-untyped-call]
     (google.ReauthFailError("not in an interactive session"), "reauth"),  # type: ignore[no-untyped-call]
     (refused("reauth related error (invalid_rapt)"), "reauth"),
     (

@@ -24,7 +24,7 @@ from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from tests.harness import AdvancingClock, make_trigger, only_event
-from tests.token_server import OUTAGES, TOKEN, TokenServer, be_the_metadata_server
+from tests.token_server import OUTAGES, PAGES, TOKEN, TokenServer, be_the_metadata_server
 
 Connect = Callable[..., None]
 TARGET = "target@test-project.iam.gserviceaccount.com"
@@ -107,6 +107,30 @@ def test_a_token_server_that_is_down_ends_no_wait(
     clock.on_sleep(end, number=6)
     assert wait(emulator, clock) == "success"
     assert 401 in {request.status for request in emulator.requests}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("kind", ["key", "impersonated", "external"])
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_page_in_front_of_the_token_server_ends_no_wait(
+    wait: Callable[..., str],
+    kind: str,
+    page: str,
+    identify: Callable[[str], str],
+    token_server: TokenServer,
+    emulator: Emulator,
+    clock: AdvancingClock,
+) -> None:
+    """What somebody in between answers, whatever it is, is no refusal: a wait goes on when the server is there."""
+    identify(kind)
+    token_server.outage_at = "/iam/" if kind == "impersonated" else "/"
+    token_server.outage = page
+    clock.on_sleep(lambda: setattr(token_server, "outage", None), number=6)
+    assert wait(emulator, clock) == "success"
+    with WorkflowExecutionsHook(clock=AdvancingClock()) as hook:
+        token_server.outage = page
+        tested, _ = hook.test_connection()
+    assert not tested
 
 
 @pytest.mark.parametrize("kind", KINDS)
