@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_workflows.core.catching import caught
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 #: What the address of a proxy may begin with, and its port where it says none.
 _PORTS = {"http": 80, "https": 443, **dict.fromkeys(_SOCKS, 1080)}
 _UNCLEAR = "it cannot be understood; check its host and port, and that its login is escaped (%40 for @, %2F for /)"
-_MAX_PATH = 200
 #: What OpenSSL calls files with certificates in a directory.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 #: Where machines in the cloud are told about themselves, and what says that it is elsewhere.
@@ -180,8 +180,9 @@ def _reported(bundle: Bundle) -> Iterator[None]:
         yield
     except (OSError, ValueError) as exc:  # OpenSSL's own are OSErrors
         why = "No certificate in it" if isinstance(exc, ssl.SSLError) else getattr(exc, "strerror", None)
-        path = repr(bundle.path[:_MAX_PATH])
-        raise _unusable(f"{bundle.variable} names {path}, which cannot be used: {why or 'It is no path'}") from None
+        raise _unusable(
+            f"{bundle.variable} names {quoted(bundle.path)}, which cannot be used: {why or 'It is no path'}"
+        ) from None
 
 
 # --- proxies

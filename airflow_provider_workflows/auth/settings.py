@@ -33,6 +33,11 @@ _PREFIXES = ("", "extra__google_cloud_workflows__", "extra__google_cloud_platfor
 # A service account's e-mail address or its numeric id: both end up in a URL's path.
 _PRINCIPAL = re.compile(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9_.:-]+|[0-9]+")
 
+# Compose names services with underscores; a dot may end a name.
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
+)
+
 _EXCLUSIVE = ("key_path", "keyfile_dict", "credential_config_file", "is_anonymous")
 
 
@@ -134,9 +139,18 @@ def _lookup(extra: Mapping[str, Any], name: str) -> Any:
         value = extra.get(prefix + name)
         if isinstance(value, str) and value.strip() in MASKS:
             raise ValueError(masked(name, value.strip()))
-        if value not in (None, [], {}, ()) and not (isinstance(value, str) and not value.strip()):
+        if not _is_blank(value):
             return value
     return None
+
+
+def _is_blank(value: Any) -> bool:
+    """Tell whether a value says nothing: empty, blank, or a list of nothing else, also as text."""
+    if isinstance(value, str):
+        return not re.sub(r"[\s,]|^\s*\[[\s,\"]*\]\s*$", "", value)
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_blank, value))
+    return value in (None, {})
 
 
 def _warn_about_misspelt(extra: Mapping[str, Any]) -> None:
@@ -164,7 +178,7 @@ def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
     """Return the endpoint as it is compared with others, or say why it cannot be used."""
     wanted = "api_endpoint must look like https://host or http://host:port"
     parts, host, port = _split(endpoint)
-    if parts.scheme not in ("http", "https") or not host or port == 0 or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or "@" in parts.netloc:
         raise ValueError(wanted)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"{wanted}, without a path")
@@ -185,6 +199,16 @@ def _split(endpoint: str) -> tuple[SplitResult, str, int | None]:
         parts = urlsplit(endpoint.strip())
         return parts, parts.hostname or "", parts.port
     return urlsplit(""), "", None
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether a host is an IP address or can be looked up: both HTTP libraries raise errors of their own else."""
+    with suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    with suppress(UnicodeError):  # a label is empty or too long
+        return _HOST.fullmatch(host.encode("idna").decode()) is not None
+    return False
 
 
 def _is_loopback(host: str) -> bool:

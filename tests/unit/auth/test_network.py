@@ -95,3 +95,11 @@ def test_requests_do_not_go_where_client_certificates_are_wanted(monkeypatch: py
     monkeypatch.setenv("GOOGLE_API_USE_MTLS_ENDPOINT", "always")
     call = ExecutionsApi().list(WorkflowName("p", "us-central1", "w"))
     assert call.outgoing.url.startswith("https://workflowexecutions.googleapis.com/")
+
+
+def test_a_key_in_a_variable_of_certificates_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who puts a key where a file's path belongs is told the variable, and the key stays out of the log."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "-----BEGIN PRIVATE KEY-----\nMIIEs3cr3t")
+    with pytest.raises(WorkflowsApiError, match="REQUESTS_CA_BUNDLE names a private key") as caught:
+        read_authorities()
+    assert "s3cr3t" not in str(caught.value)

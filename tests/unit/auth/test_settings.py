@@ -213,6 +213,12 @@ def test_endpoint_is_kept_without_trailing_slash(given: str, kept: str) -> None:
         f"https://[{SECRET}",
         "https://example.org:99999",
         "https://example.org:0",
+        "https://x..y",
+        f"https://{SECRET * 4}",
+        f"https://AIza{SECRET * 4}",
+        "https://a b",
+        "https://h%2fevil",
+        "https://*",
     ],
 )
 def test_endpoint_of_another_shape_is_refused(endpoint: str) -> None:
@@ -286,3 +292,12 @@ def test_override_keeps_what_a_task_does_not_say() -> None:
     assert (changed.project, changed.api_version) == ("p", "v1beta")
     with pytest.raises(ValueError, match="api_version must be one of v1, v1beta"):
         base.override(api_version="v3")
+
+
+@pytest.mark.parametrize("blank", [",", " , ", "[]", '[""]', '[" ", ""]', [""], [" ", ""], [], " "])
+def test_a_blank_list_counts_as_absent(blank: Any) -> None:
+    """A chain or scope that names nothing never drops what stands under an older name, nor the default."""
+    prefixed = {"extra__google_cloud_platform__impersonation_chain": "t@p.iam.gserviceaccount.com"}
+    settings = settings_from_extra({"impersonation_chain": blank, "scope": blank, **prefixed})
+    assert settings.impersonation_chain == ("t@p.iam.gserviceaccount.com",)
+    assert settings.scopes == DEFAULT_SCOPES
