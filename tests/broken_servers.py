@@ -31,7 +31,8 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer that the token is not good, and hang up."""
     await _message(reader)
-    writer.write(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    said = b'{"error": {"code": 401, "status": "UNAUTHENTICATED"}}'
+    writer.write(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(said), said))
     await writer.drain()
 
 

@@ -228,6 +228,8 @@ LINES = [
             "http://": "it names no host",
             "http://me:s3cr3t@:80": "it names no host",
             "http://me:s3cr3t@": _UNCLEAR,
+            "http//me:s3cr3t@127.0.0.1:3128": "it must have :// after http",
+            "https//127.0.0.1:3128": "it must have :// after https",
             "http://me:s3cr3t@127.0.0.1:0": "its port is no number from 1 to 65535",
             "http://me:s3cr3t@127.0.0.1:99999": _UNCLEAR,
             "http://me:s3cr3t@127.0.0.1:port": _UNCLEAR,

@@ -10,7 +10,6 @@ whatever its status is.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_workflows.api.advice import advice
+from airflow_provider_workflows.core.envelope import error_in
 from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
@@ -48,7 +48,7 @@ class ErrorAnswer:
     """
     Hold what an error answer says.
 
-    :param reason: the ErrorInfo reason, or else the canonical status (``NOT_FOUND``), or ``None``.
+    :param reasons: machine-readable: of ErrorInfo, the canonical status (``NOT_FOUND``), of the old format.
     :param retry_after: seconds, from the header.
     :param from_api: whether it is the API's own, in Google's envelope.
     :param details: the ErrorInfo's metadata.
@@ -56,21 +56,26 @@ class ErrorAnswer:
 
     status_code: int
     message: str
-    reason: str | None
+    reasons: tuple[str, ...]
     retry_after: float | None
     from_api: bool = True
     details: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def reason(self) -> str | None:
+        """Return the most exact reason, if there is one."""
+        return next(iter(self.reasons), None)
+
+    @property
     def is_rate_limit(self) -> bool:
-        """Tell whether a quota is used up; Google also says that with a 403."""
-        return self.status_code == 429 or (self.status_code == 403 and self.reason in _RATE_LIMITED)
+        """Tell whether a quota is used up; Google also says that with a 403, and not always first."""
+        return self.status_code == 429 or (self.status_code == 403 and not _RATE_LIMITED.isdisjoint(self.reasons))
 
 
 def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now: float) -> ErrorAnswer:
     """Read an answer that is not what was asked for, whatever its status and body are."""
     lowered = {key.lower(): value for key, value in headers.items()}
-    envelope = _envelope(content) if status_code >= 400 else {}
+    envelope = error_in(status_code, content)
     message = envelope.get("message")
     if not envelope:
         message = not_the_api(status_code, lowered.get("content-type"), content)
@@ -80,7 +85,7 @@ def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now
     return ErrorAnswer(
         status_code=status_code,
         message=told(message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…"),
-        reason=next(_reasons(envelope), None),
+        reasons=tuple(_reasons(envelope)),
         retry_after=_retry_after(lowered.get("retry-after"), now),
         from_api=bool(envelope),
         details=_metadata(envelope),
@@ -93,24 +98,6 @@ def not_the_api(status_code: int, content_type: str | None, content: bytes) -> s
     kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
     what = ", not the expected JSON" if 200 <= status_code < 300 else ""
     return f"something that is not the API answered ({status_code}, {kind}, {len(content)} bytes{what})"
-
-
-def decode_object(content: bytes) -> dict[str, Any]:
-    """Decode a JSON object; anything else, JSON that is nested too deeply included, is an empty one."""
-    try:
-        decoded = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return decoded if isinstance(decoded, dict) else {}
-
-
-def _envelope(content: bytes) -> dict[str, Any]:
-    """Return what Google's envelope holds, empty where the answer is in none."""
-    error = decode_object(content).get("error")
-    if not isinstance(error, dict):
-        return {}
-    own = {"code": int, "status": str, "message": str}
-    return error if any(isinstance(error.get(key), kind) for key, kind in own.items()) else {}
 
 
 def _reasons(envelope: Mapping[str, Any]) -> Iterator[str]:

@@ -108,6 +108,11 @@ def build_resource(version: str, endpoint: str, http: Any) -> Any:
     )
 
 
+#: The successes that have something to say: no 204, which googleapiclient takes for an empty object, and no 206.
+_WITH_CONTENT = range(200, 204)
+_OF_A_PAGE = {"executions", "nextPageToken"}
+
+
 @dataclass(frozen=True)
 class Call:
     """
@@ -130,7 +135,7 @@ class Call:
 
         :raises WorkflowsApiError: for error answers, and for a success that is not the JSON it should be.
         """
-        decoded = self._decoded(answer) if 200 <= answer.status < 300 else None
+        decoded = self._decoded(answer) if answer.status in _WITH_CONTENT else None
         if decoded is None:
             out, error = self.outgoing, read_error(answer.status, answer.headers, answer.content, now)
             raise api_error(out.operation, out.target, error, out.execution_name)
@@ -149,8 +154,14 @@ class Call:
 
 
 def _page(decoded: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a page of a list with the executions that are some; ``None`` where it is no such page."""
+    """
+    Return a page of a list with the executions that are some; ``None`` where it is no such page.
+
+    An empty page is an empty object: one that holds other things only is somebody else's answer.
+    """
     executions, token = decoded.get("executions", []), decoded.get("nextPageToken", "")
+    if decoded and not _OF_A_PAGE & decoded.keys():
+        return None
     if not isinstance(executions, list) or not isinstance(token, str):
         return None
     return {**decoded, "executions": [each for each in map(well_formed, executions) if each is not None]}

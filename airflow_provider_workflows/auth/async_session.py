@@ -27,6 +27,7 @@ from airflow_provider_workflows.auth.network import (
     read_authorities,
 )
 from airflow_provider_workflows.auth.tokens import Tokens
+from airflow_provider_workflows.core.envelope import error_in
 
 if TYPE_CHECKING:
     import aiohttp
@@ -156,7 +157,9 @@ class AsyncSession:
 
         sent, number = await self._tokens.add(headers or {}, url, within=seconds)
         answer = await self._send(method, url, data, sent, left(), evidence)
-        if answer.status == 401 and await self._tokens.renew(number, url, within=left()):
+        # Somebody else's 401 is not cured by another token, and the request may have had its effect.
+        refused = answer.status == 401 and error_in(401, await answer.read())
+        if refused and await self._tokens.renew(number, url, within=left()):
             if on_resend:
                 on_resend()
             sent, _ = await self._tokens.add(headers or {}, url, within=left())

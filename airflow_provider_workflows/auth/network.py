@@ -238,6 +238,8 @@ def read_proxy(address: str) -> Proxy:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS:
         raise _Unfit(f"it must begin with one of {', '.join(f'{each}://' for each in _PORTS)}")
+    if parts.hostname in _PORTS:  # http//proxy:3128, of which the library makes http://http//proxy:3128
+        raise _Unfit(f"it must have :// after {parts.hostname}")
     if urlsplit(address if "//" in address else f"//{address}").port == 0:  # which old versions of urllib3 drop
         raise _Unfit("its port is no number from 1 to 65535")
     bare = f"{parts.scheme}://{_host(parts)}:{parts.port or _PORTS[parts.scheme]}"

@@ -14,6 +14,7 @@ from airflow_provider_workflows.auth.evidence import Evidence, watched_adapter
 from airflow_provider_workflows.auth.network import make_adapter, read_authorities, session_class
 from airflow_provider_workflows.auth.refreshing import make_token_request
 from airflow_provider_workflows.auth.tokens import make_token_session
+from airflow_provider_workflows.core.envelope import error_in
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -43,6 +44,8 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
 
     read_authorities()
     token_session, noted = make_token_session(), Evidence()
+    auth_request = make_token_request(token_session)
+    has_token = not isinstance(credentials, AnonymousCredentials)
 
     class BoundedSession(session_class(AuthorizedSession)):  # type: ignore[misc]
         """Give every request a timeout: google-auth's default is 120 seconds, and ``None`` means for ever."""
@@ -52,8 +55,16 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
             if kwargs.get("timeout") is None:
                 kwargs["timeout"] = timeout
+            response = self._sent(method, url, *args, **kwargs)
+            # Somebody else's 401 is not cured by another token, and the request may have had its effect.
+            if has_token and response.status_code == 401 and error_in(401, response.content):
+                credentials.refresh(auth_request)  # type: ignore[no-untyped-call]
+                response = self._sent(method, url, *args, **kwargs)
+            return response
+
+        def _sent(self, *args: Any, **kwargs: Any) -> Any:
             self.evidence.sent = False
-            return super().request(method, url, *args, **kwargs)
+            return super().request(*args, **kwargs)
 
         def close(self) -> None:
             token_session.close()
@@ -61,9 +72,8 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
 
     session: AuthorizedSession = BoundedSession(
         credentials,
-        refresh_status_codes=() if isinstance(credentials, AnonymousCredentials) else (401,),
-        max_refresh_attempts=1,
-        auth_request=make_token_request(token_session),
+        refresh_status_codes=(),
+        auth_request=auth_request,
     )
     adapter = make_adapter(watched_adapter(noted), pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)

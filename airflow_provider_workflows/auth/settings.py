@@ -34,9 +34,8 @@ _PREFIXES = ("", "extra__google_cloud_workflows__", "extra__google_cloud_platfor
 _PRINCIPAL = re.compile(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9_.:-]+|[0-9]+")
 
 # Compose names services with underscores; a dot may end a name.
-_HOST = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
-)
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 
 _EXCLUSIVE = ("key_path", "keyfile_dict", "credential_config_file", "is_anonymous")
 

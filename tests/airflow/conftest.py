@@ -64,8 +64,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_emulator: Emulator
         # A triggerer that is not heard of for so many seconds is dead, and the next one takes over.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
-        # Airflow 3.0 gives a running task that was cleared its next try when it has not been heard of for so long.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     }
     # Three of the tasks to kill keep a worker each.
     with AirflowCluster(home, dags, env=environment, parallelism=7) as running:

@@ -209,6 +209,9 @@ def test_cleared_in_worker(kills: Kills) -> None:
     kills.wait("cleared_in_worker", "running")
     kills.wait_for_executions("cleared_in_worker", "ACTIVE")
     kills.clear("cleared_in_worker")
+    if not _has("retries"):  # Airflow 3.0 leaves such a task "restarting" for good
+        kills.wait_for_executions("cleared_in_worker", "CANCELLED")
+        return
     kills.wait_for_executions("cleared_in_worker", "CANCELLED", "ACTIVE")
     kills.finish("cleared_in_worker")
     assert kills.states("cleared_in_worker") == ["CANCELLED", "SUCCEEDED"]

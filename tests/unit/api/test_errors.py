@@ -202,7 +202,8 @@ def test_a_page_passes_no_connection_test(status: int, emulator: Emulator) -> No
 # -- reading what an answer says --------------------------------------------------------------------------
 
 
-def _envelope(**error: Any) -> bytes:
+def _envelope(code: int, **error: Any) -> bytes:
+    error["code"] = code
     return json.dumps({"error": error}).encode()
 
 
@@ -231,14 +232,44 @@ def test_any_body_can_be_read(body: bytes) -> None:
 def test_reason_is_the_most_exact_one() -> None:
     """The ErrorInfo's reason wins over the canonical status, which wins over nothing."""
     details = [{"@type": "x", "no": "reason"}, "odd", {"reason": "SERVICE_DISABLED"}]
-    answer = read_error(403, {}, _envelope(message="m", status="PERMISSION_DENIED", details=details), 0.0)
+    answer = read_error(403, {}, _envelope(403, message="m", status="PERMISSION_DENIED", details=details), 0.0)
     assert answer.reason == "SERVICE_DISABLED"
-    assert read_error(403, {}, _envelope(message="m", status="PERMISSION_DENIED"), 0.0).reason == "PERMISSION_DENIED"
+    assert (
+        read_error(403, {}, _envelope(403, message="m", status="PERMISSION_DENIED"), 0.0).reason == "PERMISSION_DENIED"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"status": "PERMISSION_DENIED", "errors": [{"domain": "usageLimits", "reason": "rateLimitExceeded"}]},
+        {"status": "PERMISSION_DENIED", "details": [{"reason": "OTHER"}, {"reason": "RATE_LIMIT_EXCEEDED"}]},
+        {"status": "RESOURCE_EXHAUSTED", "details": [{"reason": "OTHER"}]},
+    ],
+    ids=str,
+)
+def test_a_rate_limit_is_one_wherever_it_is_said(error: dict[str, Any]) -> None:
+    """Some of Google's front ends say it with a 403, after other reasons."""
+    answer = read_error(403, {}, _envelope(403, message="m", **error), 0.0)
+    assert isinstance(api_error("get", "x", answer), QuotaExceeded)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [{"message": "Not Found"}, {"code": 1010, "message": "Access denied"}, {"status": "403"}, {"code": True}, {}],
+    ids=str,
+)
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_error_object_with_another_code_is_somebody_elses(status: int, error: dict[str, Any]) -> None:
+    """Other servers have an "error", too; Google's has the HTTP status in it."""
+    answer = read_error(status, {}, json.dumps({"error": error}).encode(), 0.0)
+    assert not answer.from_api
+    assert type(api_error("get", "x", answer)) is WorkflowsApiError
 
 
 def test_long_messages_are_cut() -> None:
     """A service that quotes a whole request does not fill the log with it."""
-    message = read_error(400, {}, _envelope(message="x" * 10_000), 0.0).message
+    message = read_error(400, {}, _envelope(400, message="x" * 10_000), 0.0).message
     assert 100 < len(message) < 1000
 
 
@@ -296,7 +327,7 @@ def test_what_is_worth_repeating(status: int, retryable: bool) -> None:
 )
 def test_create_that_may_have_taken_effect(status: int, kind: type[WorkflowsApiError]) -> None:
     """Only answers after which an execution may exist are ambiguous, and only those say where to look for it."""
-    answer = ErrorAnswer(status, "the service's words", None, None)
+    answer = ErrorAnswer(status, "the service's words", (), None)
     error = api_error("create", "projects/p/locations/l/workflows/w", answer)
     assert type(error) is kind
     assert ("an execution may exist" in str(error)) == (kind is AmbiguousCreate)

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_workflows.api.transport import send
-from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsError
+from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock
 from tests.network_servers import run_servers
+from tests.token_server import TokenServer
 from tests.tunnel import Station, connect_proxy, make_authority, tls_front
 
 Connect = Callable[..., None]
@@ -180,7 +181,7 @@ def test_what_the_api_does_not_answer(status: str, body: bytes, create: Create, 
 
     with run_servers() as servers:
         connect(api_endpoint=f"http://127.0.0.1:{servers.start(serve)}", timeout=2)
-        if status in ("200", "299") and body.startswith(b"{"):
+        if status == "200" and body.startswith(b"{"):
             assert create()["state"] == "ACTIVE"
             return
         with pytest.raises(AmbiguousCreate) as caught:
@@ -188,3 +189,48 @@ def test_what_the_api_does_not_answer(status: str, body: bytes, create: Create, 
     if caught.value.status_code:
         assert caught.value.status_code == int(status)
         assert "something that is not the API answered" in str(caught.value)
+
+
+@pytest.mark.parametrize("first", [b"<html>log in</html>", b"", b'{"error": {"message": "no"}}', b'{"error": "no"}'])
+def test_a_401_of_somebody_in_between(
+    first: bytes, create: Create, connect: Connect, token_server: TokenServer, private_key: str
+) -> None:
+    """Only the API's own 401 is answered with another token: what others refuse, somebody may have passed on."""
+    come = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal come
+        come += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 401 No\r\nContent-Length: {len(first)}\r\n\r\n".encode() + first)
+        await writer.drain()
+
+    with run_servers() as servers:
+        endpoint = f"http://127.0.0.1:{servers.start(serve)}"
+        connect(api_endpoint=endpoint, is_anonymous=None, keyfile_dict=token_server.key(private_key))
+        with pytest.raises(AmbiguousCreate, match="something that is not the API"):
+            create()
+    assert come == 1
+
+
+PAGES = [(204, b""), (206, b"{}"), (200, b'{"status": "ok"}'), (200, b'{"error": {"code": 503}}'), (200, b"[]")]
+
+
+@pytest.mark.parametrize(("status", "body"), PAGES, ids=str)
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_list_that_is_none(status: int, body: bytes, asynchronous: bool, connect: Connect) -> None:
+    """What holds nothing of a list is no empty one: a search would find that there is no execution."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} Odd\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    async def everything() -> list[Any]:
+        async with WorkflowExecutionsAsyncHook() as hook:
+            return [each async for each in hook.list_executions("echo")]
+
+    with run_servers() as servers:
+        connect(api_endpoint=f"http://127.0.0.1:{servers.start(serve)}", timeout=2, num_retries=0)
+        with pytest.raises(WorkflowsApiError, match="something that is not the API"):
+            asyncio.run(everything()) if asynchronous else list(WorkflowExecutionsHook().list_executions("echo"))

@@ -87,6 +87,8 @@ class Google:
             return 200, {"accessToken": "impersonated", "expireTime": "2099-01-01T00:00:00Z"}
         with self.lock:
             status = self.api_statuses.pop(0) if self.api_statuses else 200
+        if status >= 400:
+            return status, {"error": {"code": status, "status": "OTHER"}}
         return status, {"authorization": request.headers.get("authorization")}
 
 
