@@ -33,8 +33,8 @@ def make_token_request(session: requests.Session) -> Any:
     class TokenRequest(Request):  # type: ignore[misc]
         """Look at answers before google-auth does. Subject tokens and metadata may be texts: those are not posted."""
 
-        def __call__(self, url: str, method: str = "GET", **options: Any) -> Any:
-            answer = super().__call__(url, method, **options)
+        def __call__(self, url: str, method: str = "GET", **options: Any) -> Any:  # type: ignore[override]
+            answer = super().__call__(url, method, **options)  # type: ignore[no-untyped-call]
             if method == "POST" and not _is_object(answer.data):
                 raise _not_reached()
             return answer
