@@ -30,7 +30,7 @@ def make_token_request(session: requests.Session) -> Any:
     """Return what google-auth sends its requests with; what is posted must be answered by a JSON object."""
     from google.auth.transport.requests import Request
 
-    class TokenRequest(Request):  # type: ignore[misc]
+    class TokenRequest(Request):
         """Look at answers before google-auth does. Subject tokens and metadata may be texts: those are not posted."""
 
         def __call__(self, url: str, method: str = "GET", **options: Any) -> Any:  # type: ignore[override]
