@@ -148,7 +148,7 @@ def _is_blank(value: Any) -> bool:
     if isinstance(value, str):
         return not re.sub(r"[\s,]|^\s*\[[\s,\"]*\]\s*$", "", value)
     if isinstance(value, (list, tuple)):
-        return all(map(_is_blank, value))
+        return all(each is None or (isinstance(each, str) and _is_blank(each)) for each in value)
     return value in (None, {})
 
 

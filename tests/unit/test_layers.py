@@ -46,7 +46,7 @@ OWNERS = {
     "httplib2": {"api/requests.py"},
     "google.auth": {
         *("auth/async_session.py", "auth/credentials.py", "auth/sessions.py", "auth/token_errors.py", "auth/tokens.py"),
-        "auth/universe.py",
+        *("auth/refreshing.py", "auth/universe.py"),
         *("api/client.py", "api/requests.py", "api/transport.py"),
     },
     "tenacity": {"api/retrying.py"},
