@@ -24,6 +24,7 @@ AIRFLOW_3 = int(version("apache-airflow").split(".")[0]) >= 3
 AirflowCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     Run what needs an Airflow 3 cluster last, so that it is not up during all other tests; skip it on Airflow 2.
