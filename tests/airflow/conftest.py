@@ -24,18 +24,11 @@ AIRFLOW_3 = int(version("apache-airflow").split(".")[0]) >= 3
 AirflowCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """
-    Run what needs an Airflow 3 cluster last, so that it is not up during all other tests; skip it on Airflow 2.
-
-    Where several processes run the tests (``-n``), each runs whole files, and one of them all that need a cluster.
-    """
+    """Run what needs an Airflow 3 cluster last, so that it is not up during all other tests; skip it on Airflow 2."""
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
     for item in items:
-        needs_cluster = item.get_closest_marker("cluster") is not None
-        item.add_marker(pytest.mark.xdist_group("cluster" if needs_cluster else str(item.path)))
-        if needs_cluster and not AIRFLOW_3:
+        if item.get_closest_marker("cluster") and not AIRFLOW_3:
             item.add_marker(pytest.mark.skip(reason="the cluster harness is for Airflow 3"))
 
 
