@@ -27,8 +27,8 @@ VCELERY := .venv-celery
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
-# A process for each core, whole files each; what needs a cluster comes last, in one of them.
-IN_PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
+# A process for each core, whole files each; what needs a cluster comes last.
+IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 

@@ -50,14 +50,6 @@ def _isolate_session() -> Path:
 AIRFLOW_HOME = _isolate_session()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests (``-n``), each runs whole files, and one all that need a cluster."""
-    for item in items:
-        group = "cluster" if item.get_closest_marker("cluster") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_unconfigure() -> None:
     """Remove the session's Airflow home."""
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
