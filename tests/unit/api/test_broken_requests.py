@@ -94,7 +94,7 @@ def create(request: pytest.FixtureRequest, clock: AdvancingClock) -> Create:
     return lambda: asyncio.run(send())
 
 
-def fails_unsent(create: Create, emulator: Emulator) -> None:
+def assert_fails_unsent(create: Create, emulator: Emulator) -> None:
     """Check that a create fails, and that nothing was sent nor says that it may have been."""
     with pytest.raises(WorkflowsApiError, match="no connection to the service") as caught:
         create()
@@ -105,7 +105,7 @@ def fails_unsent(create: Create, emulator: Emulator) -> None:
     assert emulator.requests == []
 
 
-def fails_ambiguously(create: Create, emulator: Emulator, arrived: int) -> None:
+def assert_fails_ambiguously(create: Create, emulator: Emulator, arrived: int) -> None:
     """Check that a create fails, that an execution may exist, and how many POSTs have arrived."""
     with pytest.raises(AmbiguousCreate, match="an execution may exist") as caught:
         create()
@@ -143,14 +143,14 @@ def test_a_create_arrives(way: str, go: Callable[..., None], create: Create, emu
 def test_a_handshake_that_hangs(way: str, go: Callable[..., None], create: Create, emulator: Emulator) -> None:
     """A service that takes the connection and does not begin to speak has been sent nothing."""
     go(way, broken.hang, tls=False, timeout=SHORT)
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.parametrize("way", SECURE)
 def test_a_handshake_that_breaks(way: str, go: Callable[..., None], create: Create, emulator: Emulator) -> None:
     """Nor has one that hangs up instead."""
     go(way, broken.close, tls=False)
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.parametrize("way", TUNNELS)
@@ -160,7 +160,7 @@ def test_a_tunnel_that_does_not_come(
 ) -> None:
     """A proxy that is silent when it is asked for a tunnel, answers nonsense or hangs up has been sent nothing."""
     go(way, broken.hang, proxy=proxy, timeout=SHORT if proxy is broken.hang else LONG)
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.parametrize("way", PROXIED)
@@ -170,7 +170,7 @@ def test_a_proxy_that_takes_the_create(
 ) -> None:
     """Without a tunnel the create itself is what a proxy is sent, and it may have handed it on."""
     go(way, broken.hang, proxy=proxy, timeout=LONG)
-    fails_ambiguously(create, emulator, 0)
+    assert_fails_ambiguously(create, emulator, 0)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -180,7 +180,7 @@ def test_a_service_that_hangs_up(
 ) -> None:
     """Once a byte may have been written nobody knows how many were read."""
     go(way, service)
-    fails_ambiguously(create, emulator, 0)
+    assert_fails_ambiguously(create, emulator, 0)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -190,7 +190,7 @@ def test_an_answer_that_does_not_come(
 ) -> None:
     """An answer that is lost, half or late is that of exactly one POST."""
     go(way, broken.answering(emulator.port, answer), timeout=LONG if answer is broken.keep else 30)
-    fails_ambiguously(create, emulator, 1)
+    assert_fails_ambiguously(create, emulator, 1)
 
 
 @pytest.mark.parametrize("proxied", [False, True])
@@ -202,7 +202,7 @@ def test_a_connection_that_is_not_taken(
         if proxied:
             monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
         connect(api_endpoint=f"http://127.0.0.1:{port}", num_retries=0, timeout=SHORT)
-        fails_unsent(create, emulator)
+        assert_fails_unsent(create, emulator)
 
 
 def test_a_second_send_that_does_not_connect(
@@ -224,5 +224,5 @@ def test_a_second_send_that_does_not_connect(
         keyfile_dict=token_server.key(private_key),
         num_retries=0,
     )
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
     assert len(come) == 2

@@ -40,7 +40,7 @@ def test_what_ended_within_the_time_is_a_result(wait: Wait, emulator: Emulator) 
 def test_no_time_is_enough_for_what_is_over(wait: Wait, emulator: Emulator, clock: AdvancingClock) -> None:
     """An execution that is over is a result, however little time there is."""
     execution_id = emulator.start("sleep", {"seconds": 1})
-    clock.sleep(5)
+    clock.manual.advance(5)
     assert wait("sleep", execution_id, 0.0)["state"] == "SUCCEEDED"
 
 

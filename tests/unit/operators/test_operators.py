@@ -377,7 +377,7 @@ def test_cleared_task_that_had_succeeded_starts_a_new_execution(
     run = TaskRun(operator, clock=clock, state_store=StateStore() if store else None)
     run.run()
     first = execution_of(run)
-    clock.sleep(60)
+    clock.manual.advance(60)
     run.clear().run()
     assert execution_of(run) != first
     assert emulator.count("create") == 2
