@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.errors import ambiguity_advice
@@ -125,8 +124,7 @@ def _map(outgoing: Outgoing, exc: BaseException, *, sent: bool) -> Exception | N
     import requests.exceptions as requests_errors
     from google.auth.exceptions import GoogleAuthError
 
-    # Only google-auth decodes JSON here: the answer with a token. Its errors are about tokens only.
-    if isinstance(exc, (GoogleAuthError, JSONDecodeError)):
+    if isinstance(exc, GoogleAuthError):
         return _no_token(outgoing, exc)
     kinds: tuple[type[Exception], ...] = (requests_errors.RequestException, aiohttp.ClientError)
     kinds += (asyncio.TimeoutError, OSError)

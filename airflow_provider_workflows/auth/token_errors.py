@@ -73,8 +73,6 @@ def is_transient(error: BaseException) -> bool:
     """
     from google.auth.exceptions import TransportError
 
-    if isinstance(error, json.JSONDecodeError):  # of an answer with status 200
-        return True
     errors = list(_google_errors(error))
     if any(each.retryable for each in errors):
         return True

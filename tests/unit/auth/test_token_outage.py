@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -183,7 +182,6 @@ NOT_FOUND = TransportError("metadata", SimpleNamespace(status=404))  # type: ign
         (RefreshError("", retryable=False), True),  # type: ignore[no-untyped-call]
         (OAuthError("x", '{"message": "upstream"}'), True),  # type: ignore[no-untyped-call]
         (RefreshError("x", {"error": "slow_down"}), True),  # type: ignore[no-untyped-call]
-        (json.JSONDecodeError("x", "<html>", 0), True),
         (RefreshError(NOT_FOUND), False),  # type: ignore[no-untyped-call]
         (OAuthError("x", '{"error": "invalid_target"}'), False),  # type: ignore[no-untyped-call]
         (RefreshError("x", '{"error": {"code": 404}}'), False),  # type: ignore[no-untyped-call]
