@@ -100,7 +100,8 @@ def _json(name: str, text: str) -> Any:
     # Raised outside of the handler: the parser's own error holds the whole text, which may be a private key.
     with suppress(ValueError, RecursionError):
         return json.loads(text)
-    raise ValueError(f"connection field {name!r} is not valid JSON")
+    path = "; a path belongs into key_path" if name == "keyfile_dict" and "{" not in text and "/" in text else ""
+    raise ValueError(f"connection field {name!r} is not valid JSON{path}")
 
 
 def masked(name: str, mask: str) -> str:

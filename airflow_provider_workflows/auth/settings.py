@@ -37,6 +37,11 @@ _PRINCIPAL = re.compile(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9_.:-]+|[0-9]+")
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 
+# What keys and configurations have and no connection: where one is spread over the extra, and where it belongs.
+_CREDENTIALS = {
+    **dict.fromkeys(("private_key", "private_key_id"), "its field keyfile_dict"),
+    **dict.fromkeys(("refresh_token", "credential_source"), "its field credential_config_file"),
+}
 _EXCLUSIVE = ("key_path", "keyfile_dict", "credential_config_file", "is_anonymous")
 
 
@@ -120,6 +125,11 @@ def settings_from_extra(extra: Mapping[str, Any]) -> ConnectionSettings:
     :param extra: the decoded extra of the connection; values may be texts whatever the field's type.
     :raises ValueError: names the field and says what is wrong or what to use instead.
     """
+    for name, field_of_it in _CREDENTIALS.items():
+        if _lookup(extra, name) is not None:
+            raise ValueError(
+                f"the connection's extra has {name!r}: put the whole JSON that it is from into {field_of_it}"
+            )
     for name, advice in REFUSED_FIELDS.items():
         if _lookup(extra, name) is not None:
             raise ValueError(f"connection field {name!r} is not supported: {advice}, and remove {name!r}")

@@ -86,6 +86,10 @@ TOKEN_ADVICE: tuple[TokenAdvice, ...] = (
         ("invalid_scope", "no_access_token"),
         "the scopes are not known: leave the connection's scope empty",
     ),
+    TokenAdvice(
+        ("connectionerror", "connecttimeout", "readtimeout", "proxyerror", "sslerror", "no token in time"),
+        "the server of tokens was not reached: check its address, and proxy, firewall and certificates of this machine",
+    ),
 )
 
 

@@ -59,7 +59,7 @@ def _heard(error: BaseException) -> Iterator[str]:
     """Yield everything that google-auth's errors say, names of classes included; to look into, never to show."""
     for each in _google_errors(error):
         yield type(each).__name__
-        yield from (arg for arg in each.args if isinstance(arg, str))
+        yield from (arg if isinstance(arg, str) else type(arg).__name__ for arg in each.args)
 
 
 def is_transient(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from airflow_provider_workflows.auth.settings import ConnectionSettings, setting
 from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.names import Said, WorkflowName
-from airflow_provider_workflows.core.quoting import is_quotable, quoted, quoted_fields
+from airflow_provider_workflows.core.quoting import is_quotable, looks_like, quoted, quoted_fields
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Connection
@@ -61,6 +61,10 @@ class ConnectionArguments:
                 f"one of {', '.join(_ACCEPTED_TYPES)} is needed."
             )
             raise ValueError(msg)
+        for name in ("login", "password", "host", "schema", "description"):
+            if kind := looks_like(getattr(connection, name, None)):
+                msg = f"The {name} of connection gcp_conn_id={quoted(self.gcp_conn_id)} is not read, and holds {kind}."
+                raise ValueError(msg)
         return settings_from_extra(_extra(connection)).override(
             impersonation_chain=self.impersonation_chain,
             api_version=self.api_version,

@@ -132,6 +132,25 @@ def test_credential_config_content_is_not_shown(value: Any) -> None:
     assert SECRET not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("spread", "field"),
+    [
+        ({"type": "service_account", "private_key": SECRET, "client_id": "1"}, "keyfile_dict"),
+        ({"type": "authorized_user", "refresh_token": SECRET, "client_secret": SECRET}, "credential_config_file"),
+        ({"type": "external_account", "credential_source": {"file": SECRET}}, "credential_config_file"),
+    ],
+    ids=lambda each: str(each)[:30],
+)
+def test_credentials_that_are_the_extra_itself_are_refused(spread: dict[str, Any], field: str) -> None:
+    """A key's own fields among the connection's would be ignored, and the machine's account be used instead."""
+    assert f"put the whole JSON that it is from into its field {field}" in refusal(spread)
+
+
+def test_a_path_in_the_field_for_a_key() -> None:
+    """The error says where a path belongs."""
+    assert refusal({"keyfile_dict": "/keys/a.json"}).endswith("is not valid JSON; a path belongs into key_path")
+
+
 @pytest.mark.parametrize("field", ["keyfile_dict", "credential_config_file"])
 @pytest.mark.parametrize("value", ["{" + SECRET, '{"private_key": "' + SECRET])
 def test_malformed_json_is_refused_without_its_content(field: str, value: str) -> None:

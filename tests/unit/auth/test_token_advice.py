@@ -69,6 +69,7 @@ CASES: list[tuple[Exception, str]] = [
     (refused("The audience in ID Token does not match the expected audience."), "audience"),
     (refused("Invalid OAuth scope or ID token audience provided.", "invalid_scope"), "audience"),
     (refused("", "invalid_scope"), "invalid_scope"),
+    (google.RefreshError(google.TransportError(ConnectionError("x"))), "connectionerror"),  # type: ignore[no-untyped-call]
 ]
 
 

@@ -77,6 +77,20 @@ def test_other_connection_type_is_refused(connect: Connect, hook: WorkflowExecut
     assert emulator.requests == []
 
 
+@pytest.mark.parametrize("field", ["login", "password", "host", "description"])
+def test_a_key_in_a_field_that_is_not_read(
+    field: str, emulator: Emulator, private_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be ignored, and the machine's own account be used instead; the error says where the key belongs."""
+    key = json.dumps({"client_email": "a@p.iam.gserviceaccount.com", "private_key": private_key})
+    connection = {"conn_type": "google_cloud_workflows", field: key, "extra": {"api_endpoint": emulator.endpoint}}
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(connection))
+    with pytest.raises(ValueError, match=f"^The {field} of .*is not read.*keyfile_dict") as caught:
+        WorkflowExecutionsHook().get_execution("echo", "us-central1", "p", execution_id="e")
+    assert "PRIVATE KEY" not in str(caught.value)
+    assert emulator.requests == []
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Airflow 2 has its own words about such an extra
 @pytest.mark.parametrize("extra", ["s3cr3t", '["s3cr3t"]', '"s3cr3t"'])
 def test_extra_that_is_no_object_is_refused(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
