@@ -67,8 +67,8 @@ def run(bench: Bench) -> Section:
         if mode.expected is not None:
             section.checks.append(Check(mode.title, started[mode.task] if state == "success" else None, mode.expected))
     section.notes = [
-        f"""Airflow's LocalExecutor on sqlite; a created execution takes {SECONDS} s where nothing
-        else is said, the one that the sensors wait for {SENSED_SECONDS} s from before the DAG run. Processes are counted by a listener
+        f"""Airflow's LocalExecutor on sqlite; a created execution takes {SECONDS} s where nothing else is said, the one
+        that the sensors wait for {SENSED_SECONDS} s from before the DAG run. Processes are counted by a listener
         (`on_task_instance_running`), which Airflow calls in each process that runs or resumes a task. Seconds are from
         the task's start to its end as Airflow has them; for a rescheduled one Airflow begins anew with each look."""
     ]
