@@ -28,6 +28,7 @@ from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrig
 
 def hook_methods() -> None:
     """Call every method of the hook with every parameter."""
+    WorkflowExecutionsHook(connection="c")  # type: ignore[call-arg]
     with WorkflowExecutionsHook(
         gcp_conn_id="c", impersonation_chain=["a", "b"], api_version="v1beta", api_endpoint="https://example.com"
     ) as hook:
