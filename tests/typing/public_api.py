@@ -134,7 +134,7 @@ def errors(error: exceptions.ExecutionError, api_error: exceptions.WorkflowsApiE
         exceptions.QuotaExceeded,
         exceptions.AmbiguousCreate,
     )
-    raise kinds[0]
+    raise kinds[0]("what happened")
 
 
 def emulator() -> None:
