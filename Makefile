@@ -22,6 +22,8 @@ export PYTHON
 V3 := .venv-airflow3
 V2 := .venv-airflow2
 VRELEASE := .venv-release
+# An editable installation keeps the version that it was made with.
+VERSION := airflow_provider_workflows/__init__.py
 VBENCH := .venv-bench
 VCELERY := .venv-celery
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
@@ -37,11 +39,11 @@ DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml scripts/environment.sh
+$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml $(VERSION) scripts/environment.sh
 	@scripts/environment.sh $(V3) constraints/airflow3.txt 3.13 -r constraints/airflow3.in -e '.[dev]'
 	@touch $@
 
-$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml scripts/environment.sh
+$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml $(VERSION) scripts/environment.sh
 	@scripts/environment.sh $(V2) constraints/airflow2.txt 3.12 -r constraints/airflow2.in -e '.[dev]'
 	@touch $@
 
