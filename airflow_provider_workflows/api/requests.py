@@ -23,6 +23,7 @@ from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_
 from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, named_in
 from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -242,11 +243,19 @@ class ExecutionsApi:
         return self.call("list", workflow, request, read=_page, pages=self._executions)
 
     def list_next(self, call: Call, decoded: Mapping[str, Any]) -> Call | None:
-        """Build the page after the one that ``decoded`` is, of any list; ``None`` after the last."""
+        """
+        Build the page after the one that ``decoded`` is, of any list; ``None`` after the last.
+
+        :raises WorkflowsApiError: where it is the same page again, which would never end.
+        """
         request = call.pages.list_next(call.request, decoded)
         if request is None:
             return None
         request.uri = _without_skip(request.uri)
+        if request.uri == call.outgoing.url:
+            subject = call.outgoing.subject
+            text = subject.could_not("the answer names the page that it is as the next one")
+            raise WorkflowsApiError(text, execution_name=subject.execution_name)
         return replace(call, outgoing=replace(call.outgoing, url=request.uri), request=request)
 
     def check_body(self, body: Mapping[str, Any]) -> None:

@@ -128,11 +128,10 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
     ``await hook.close()`` or ``async with``.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._client: AsyncWorkflowsClient | None = None
-        self._session: Any = None
-        self._opening: asyncio.Lock | None = None
+    # Not in an __init__ of its own: type checkers shall see the parameters that the base takes.
+    _client: AsyncWorkflowsClient | None = None
+    _session: Any = None
+    _opening: asyncio.Lock | None = None
 
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection's settings with this hook's own arguments in them."""

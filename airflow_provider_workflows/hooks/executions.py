@@ -63,11 +63,10 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
     connection unless given.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._client: WorkflowsClient | None = None
-        self._session: Any = None
-        self._patience = CREDENTIALS_PATIENCE
+    # Not in an __init__ of its own: type checkers shall see the parameters that the base takes.
+    _client: WorkflowsClient | None = None
+    _session: Any = None
+    _patience = CREDENTIALS_PATIENCE
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

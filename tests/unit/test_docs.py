@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_workflows import __version__
 from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.operators import executions as operators
 from airflow_provider_workflows.operators.base import WorkflowsBaseOperator
@@ -33,7 +34,8 @@ from airflow_provider_workflows.testing.faults import KINDS
 from airflow_provider_workflows.testing.workflows import BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOT_PAGES = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+PAGES = [*ROOT_PAGES, *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
@@ -306,6 +308,37 @@ def test_shared_parameters() -> None:
     assert set(names(sentence[1])) == set(inspect.signature(WorkflowsBaseOperator).parameters) - {"kwargs"}
 
 
+# --- releases of this package ----------------------------------------------------------------------------------------
+
+
+def test_changelog_is_kept_as_a_changelog() -> None:
+    """The changelog has this version, or what is not released, on top, dates, and the six kinds of change only."""
+    headings = re.findall(r"^## (.*)$", read("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]" or headings[0].startswith(f"[{__version__}] - ")
+    released = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - \d{4}-\d\d-\d\d", each) for each in headings]
+    versions = [tuple(map(int, each.groups())) for each in released if each]
+    assert len(versions) >= len(headings) - 1
+    assert versions == sorted(versions, reverse=True)
+    kinds = set(re.findall(r"^### (.*)$", read("CHANGELOG.md"), re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_security_is_mended_in_this_version() -> None:
+    """The version that gets security fixes is the one of today."""
+    rows = tables("SECURITY.md", "## What is supported")
+    assert [row[0] for row in rows if row[1] == "yes"] == [__version__.rpartition(".")[0]]
+
+
+def test_what_comes_along_is_pinned_and_counted() -> None:
+    """What comes along on the oldest and the newest release are as many packages as is said, pinned there."""
+    rows = tables("docs/releases.md", "## What comes along")
+    releases = [path.stem for path in sorted((ROOT / "constraints/releases").glob("*.txt"))]
+    assert [row[0] for row in rows] == [releases[0], releases[-1]]
+    for airflow, count, packages in rows:
+        assert set(packages.split(", ")) <= set(pins(f"releases/{airflow}.txt"))
+        assert len(packages.split(", ")) == int(count)
+
+
 # --- releases of Airflow ---------------------------------------------------------------------------------------------
 
 
@@ -387,3 +420,17 @@ def test_methods_of_the_emulator() -> None:
     sentence = re.search(r"methods above but (.*?);", read("docs/testing.md"), re.DOTALL)
     assert sentence
     assert {name for name in listed | {"settings"} if name not in remote} == set(names(sentence[1]))
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_the_table_of_clients_has_every_method(version: str) -> None:
+    """Both tables have a row for each method of their version, and a column for each client that asked."""
+    from airflow_provider_workflows.testing.discovery import OPERATION_OF, versions
+
+    there = {method.operation for method in versions()[version].methods}
+    methods = {name.partition(".")[2] for name, operation in OPERATION_OF.items() if operation in there}
+    rows = tables("docs/clients.md", f"## {version}")
+    assert {names(row[0])[0] for row in rows} == methods | {"list, all pages"}
+    asked = tables("docs/clients.md", "## What asked")
+    assert {len(row) for row in rows} == {1 + len(asked)}
+    assert {cell for row in rows for cell in row[1:]} <= {"works", "not offered"}

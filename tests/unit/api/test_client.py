@@ -368,6 +368,14 @@ def test_pages_are_fetched_as_they_are_consumed(emulator: Emulator, clock: Advan
     assert emulator.count("list") == 4
 
 
+def test_a_page_that_follows_itself_is_an_error(emulator: Emulator, clock: AdvancingClock, version: str) -> None:
+    """A list whose next page is always the same one ends, with a text that says why."""
+    emulator.fail("list", status=200, body='{"nextPageToken": "again"}', times=None)
+    with pytest.raises(WorkflowsApiError, match="the page that it is as the next one"):
+        list(_client(emulator, clock, version).list(WORKFLOW))
+    assert emulator.count("list") == 2
+
+
 @pytest.mark.parametrize(("view", "v1", "v1beta"), [("BASIC", 1000, 10_000), ("FULL", 100, 100)])
 def test_page_size_is_the_largest_of_version_and_view(
     view: str, v1: int, v1beta: int, emulator: Emulator, clock: AdvancingClock, version: str
