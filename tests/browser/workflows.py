@@ -18,5 +18,9 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
         "steps": [{"name": "reserve-stock", "seconds": 3}, {"name": "charge-card", "seconds": 3}],
         "error": {"code": 402, "message": "Payment Required: the card was declined", "tags": ["HttpError"]},
     },
+    "ship-order": {
+        "steps": [{"name": "pack", "seconds": 20}, {"name": "hand-over", "seconds": 15}],
+        "result": {"parcel": "P-7"},
+    },
     "charge-on-approval": {"steps": ["reserve-stock", {"name": "wait-for-approval", "seconds": 3600}]},
 }

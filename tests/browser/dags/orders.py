@@ -43,10 +43,10 @@ with DAG("order_declined", schedule=None, catchup=False):
     WorkflowsCreateExecutionOperator(workflow_id="charge-declined", **CHARGE)
 
 with DAG("order_late", schedule=None, catchup=False):
-    WorkflowsCreateExecutionOperator(workflow_id="charge-on-approval", execution_timeout=timedelta(seconds=8), **CHARGE)
+    WorkflowsCreateExecutionOperator(workflow_id="charge-on-approval", execution_timeout=timedelta(seconds=20), **CHARGE)
 
 with DAG("order_stopped", schedule=None, catchup=False):
     WorkflowsCreateExecutionOperator(workflow_id="charge-on-approval", **CHARGE)
 
 with DAG("order_retried", schedule=None, catchup=False):
-    MachineLost(workflow_id="charge-order", retries=1, retry_delay=timedelta(seconds=1), **CHARGE)
+    MachineLost(workflow_id="ship-order", retries=1, retry_delay=timedelta(seconds=1), **CHARGE)
