@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,12 +15,7 @@ from airflow_cluster import AirflowCluster
 TYPE_NAME = "Google Cloud Workflows"
 TASK = "charge"
 MARGIN = 8  # pixels around what is shown in a picture
-ROOT = Path(__file__).resolve().parent.parent.parent
-# Tracebacks name files below the folder of the checkout, which is nobody's business.
-HIDE_ROOT = """root => {
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) texts.currentNode.nodeValue = texts.currentNode.nodeValue.replaceAll(root, "/opt/airflow");
-}"""
+COLOURS = 64  # of a picture, which makes it a third as large
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,9 @@ class Ui(ABC):
 
         Nothing of the UI that merely stands above or beside it, such as a menu, gets in, and no blank rest of a page.
         """
+        from PIL import Image  # type: ignore[import-not-found, unused-ignore]
+
         self.page.mouse.move(0, 0)
-        self.page.evaluate(HIDE_ROOT, str(ROOT))
         first.scroll_into_view_if_needed()
         boxes = [element.bounding_box() for element in (first, last or first)]
         size = self.page.viewport_size
@@ -90,12 +87,10 @@ class Ui(ABC):
         top = max(0, min(box["y"] for box in boxes) - MARGIN)
         right = min(size["width"], max(box["x"] + box["width"] for box in boxes) + MARGIN)
         bottom = min(size["height"], max(box["y"] + box["height"] for box in boxes) + MARGIN)
+        clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
         self.pictures.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(
-            path=self.pictures / f"{self.generation}-{name}.png",
-            clip={"x": left, "y": top, "width": right - left, "height": bottom - top},
-            animations="disabled",
-        )
+        small = Image.open(BytesIO(self.page.screenshot(clip=clip, animations="disabled"))).convert("RGB")
+        small.quantize(COLOURS, dither=Image.Dither.NONE).save(self.pictures / f"{self.generation}-{name}.png", optimize=True)
 
     # --- the form of a connection -------------------------------------------------------------------------------------
 

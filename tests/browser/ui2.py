@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.browser.ui import TASK, TYPE_NAME, Run, Ui, Verdict, colour_of
@@ -36,12 +37,13 @@ class Airflow2Ui(Ui):
         self.field(name).check()
 
     def save(self) -> None:
-        """Press the button and wait for the list."""
+        """Press the button and wait until the form is left."""
         self.page.get_by_role("button", name="Save").click()
-        self.page.wait_for_url("**/connection/list/**")
+        self.page.wait_for_url(lambda url: not re.search("/connection/(add|edit)", url))
 
     def picture_of_form(self, name: str) -> None:
-        """Take a picture of the fields of the type."""
+        """Take a picture of the fields of the type, unscrolled: the menu would cover what is scrolled."""
+        self.page.set_viewport_size({"width": 1400, "height": 2300})
         self.picture(name, self.field("project").locator("xpath=ancestor::tr"), self.field("timeout"))
 
     def test_connection(self, connection_id: str, picture: str) -> Verdict:
@@ -111,7 +113,7 @@ class Airflow2Ui(Ui):
         return {row.locator("td").first.inner_text(): row.inner_text() for row in rows.all()}
 
     def _row(self, key: str) -> Any:
-        return self.page.get_by_role("row").filter(has=self.page.get_by_text(key, exact=True))
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=key, exact=True))
 
     def picture_of_xcoms(self, name: str) -> None:
         """Take a picture of the XComs down to the result."""
