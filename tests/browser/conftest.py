@@ -76,14 +76,15 @@ class Site:
     emulator: RemoteEmulator
     runs: dict[str, Run]
 
-    def task_state(self, run: Run) -> str:
-        """Return the state of a run's task as the REST API has it."""
-        return str(self.cluster.task_instances(run.dag_id, run.run_id)[0]["state"])
+    def wait(self, run: Run, state: str, tries: int = 1) -> None:
+        """Wait until a run's task is in a state, in its so-manyth try or a later one."""
+        task: dict[str, Any] = {}
 
-    def wait(self, run: Run, state: str) -> None:
-        """Wait until a run's task is in a state."""
-        reached = wait_until(lambda: self.task_state(run) == state, PATIENCE)
-        assert reached, f"{run} is {self.task_state(run)}, not {state}"
+        def there() -> bool:
+            task.update(self.cluster.task_instances(run.dag_id, run.run_id)[0])
+            return bool(task["state"] == state and task["try_number"] >= tries)
+
+        assert wait_until(there, PATIENCE), f"{run}: {task['state']} in try {task['try_number']}, not {state}"
 
     def newest_run(self, dag_id: str) -> Run:
         """Return the run of a DAG that somebody has just started."""

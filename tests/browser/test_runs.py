@@ -69,7 +69,7 @@ def test_a_time_out(ui: Ui, site: Site) -> None:
 
 
 def test_a_kill(ui: Ui, site: Site) -> None:
-    """A task that is marked as failed in the UI while it is deferred has its execution cancelled, and its log says so."""
+    """A deferred task that is marked as failed in the UI has its execution cancelled, and its log says so."""
     run = site.runs["order_stopped"]
     site.wait(run, "deferred")
     ui.mark_failed(run)
@@ -92,8 +92,11 @@ def test_a_kill(ui: Ui, site: Site) -> None:
 def test_a_retry_that_attached(ui: Ui, site: Site) -> None:
     """A retry after the loss of a machine goes on with the execution of the first try, and its log says so."""
     run = site.runs["order_retried"]
-    site.wait(run, "success")
+    site.wait(run, "deferred", tries=2)
     execution = site.execution("ship-order")
+    site.emulator.set_state(id_of(execution), "SUCCEEDED", result={"parcel": "P-7"})
+    site.wait(run, "success", tries=2)
+    assert [each["state"] for each in site.emulator.executions("ship-order")] == ["SUCCEEDED"]
     ui.open_log(run)
     ui.picture_of_log("log-retry")
     log = ui.log_text()

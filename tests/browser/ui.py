@@ -90,7 +90,8 @@ class Ui(ABC):
         clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
         self.pictures.mkdir(parents=True, exist_ok=True)
         small = Image.open(BytesIO(self.page.screenshot(clip=clip, animations="disabled"))).convert("RGB")
-        small.quantize(COLOURS, dither=Image.Dither.NONE).save(self.pictures / f"{self.generation}-{name}.png", optimize=True)
+        small = small.quantize(COLOURS, dither=Image.Dither.NONE)
+        small.save(self.pictures / f"{self.generation}-{name}.png", optimize=True)
 
     # --- the form of a connection -------------------------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, get_current_context
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.operators.python import get_current_context
 
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 
@@ -19,13 +20,11 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 class MachineLost(WorkflowsCreateExecutionOperator):
     """Lose the worker's machine in the first try, when the execution has long been created."""
 
-    def execute(self, context: Any) -> Any:
-        """Execute, and in the first try die instead of deferring."""
-        try:
-            return super().execute(context)
-        finally:
-            if context["ti"].try_number == 1:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def trigger(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the trigger to defer with, but die instead in the first try."""
+        if get_current_context()["ti"].try_number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().trigger(*args, **kwargs)
 
 
 CHARGE: dict[str, Any] = {
@@ -35,6 +34,7 @@ CHARGE: dict[str, Any] = {
     "deferrable": True,
     "poll_interval": 1,
 }
+SHORT: dict[str, Any] = {"execution_timeout": timedelta(seconds=20)}
 
 with DAG("order_paid", schedule=None, catchup=False):
     WorkflowsCreateExecutionOperator(workflow_id="charge-order", **CHARGE)
@@ -43,7 +43,7 @@ with DAG("order_declined", schedule=None, catchup=False):
     WorkflowsCreateExecutionOperator(workflow_id="charge-declined", **CHARGE)
 
 with DAG("order_late", schedule=None, catchup=False):
-    WorkflowsCreateExecutionOperator(workflow_id="charge-on-approval", execution_timeout=timedelta(seconds=20), **CHARGE)
+    WorkflowsCreateExecutionOperator(workflow_id="charge-on-approval", **SHORT, **CHARGE)
 
 with DAG("order_stopped", schedule=None, catchup=False):
     WorkflowsCreateExecutionOperator(workflow_id="charge-on-approval", **CHARGE)
