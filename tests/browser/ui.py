@@ -17,6 +17,14 @@ TASK = "charge"
 MARGIN = 8  # pixels around what is shown in a picture
 COLOURS = 64  # of a picture, which makes it a third as large
 
+# A style may be written in many ways, `oklch(0.47 0.2 149)` for one; a canvas knows them all.
+RGB = """(element, what) => {
+    const canvas = document.createElement("canvas").getContext("2d");
+    canvas.fillStyle = getComputedStyle(element)[what];
+    canvas.fillRect(0, 0, 1, 1);
+    return Array.from(canvas.getImageData(0, 0, 1, 1).data);
+}"""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,8 +50,7 @@ class Verdict:
 def colour_of(element: Any) -> str:
     """Return how an element is coloured, by its text or else its background: red, green, or neither."""
     for what in ("color", "backgroundColor"):
-        shown = element.evaluate(f"element => getComputedStyle(element).{what}")
-        red, green, blue = (float(number) for number in shown.partition("(")[2].rstrip(")").split(",")[:3])
+        red, green, blue, _opacity = element.evaluate(RGB, what)
         if red > 2 * max(green, blue):
             return "red"
         if green > 1.5 * max(red, blue):

@@ -63,8 +63,9 @@ class Airflow3Ui(Ui):
         self._press(connection_id, "Test Connection")
         toast = self.page.locator("[data-scope=toast][data-part=root]").last
         toast.wait_for()
+        verdict = Verdict(toast.inner_text(), colour_of(toast))
         self.picture(picture, self.page.get_by_role("row").first, toast)
-        return Verdict(toast.inner_text(), colour_of(toast))
+        return verdict
 
     def trigger(self, dag_id: str) -> None:
         """Start a run of a DAG."""
@@ -87,7 +88,7 @@ class Airflow3Ui(Ui):
     def open_log(self, run: Run) -> None:
         """Open the log of the last try of a run's task."""
         self._open(run)
-        self._log.wait_for()
+        self._log.get_by_test_id("summary-Pre Execute").first.wait_for()
 
     def picture_of_log(self, name: str) -> None:
         """Take a picture of the log as it opens: with what Airflow says before and after a task's code folded."""
@@ -95,8 +96,8 @@ class Airflow3Ui(Ui):
 
     def log_text(self) -> str:
         """Return the text of the log; what is folded is not in the page before it is unfolded."""
-        self.page.get_by_test_id("log-settings-button").click()
-        self.page.get_by_role("menuitem", name="Expand").click()
+        self.page.keyboard.press("e")
+        self._log.get_by_test_id("group-header-0").filter(has_text="▼").wait_for()
         return str(self._log.inner_text())
 
     def state(self, run: Run) -> str:
