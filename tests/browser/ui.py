@@ -149,8 +149,8 @@ class Ui(ABC):
         """Return the whole text of the log that is open."""
 
     @abstractmethod
-    def state(self, run: Run) -> str:
-        """Return a run's task's state as the UI shows it, in small letters."""
+    def see_state(self, run: Run, state: str) -> None:
+        """Open the page of a run's task, and wait until it shows a state."""
 
     @abstractmethod
     def link(self, run: Run, name: str) -> str:

@@ -89,10 +89,10 @@ class Airflow2Ui(Ui):
         """Return the text of the log."""
         return str(self._log.inner_text())
 
-    def state(self, run: Run) -> str:
-        """Return the state in the task's details."""
+    def see_state(self, run: Run, state: str) -> None:
+        """Look at the task's details."""
         self._open(run, "details")
-        return str(self.page.get_by_role("row").filter(has_text="Status").inner_text()).split()[-1]
+        self.page.get_by_role("row").filter(has_text="Status").get_by_text(state, exact=True).wait_for()
 
     def link(self, run: Run, name: str) -> str:
         """Return where one of the task's extra links leads to."""

@@ -100,10 +100,10 @@ class Airflow3Ui(Ui):
         self._log.get_by_test_id("group-header-0").filter(has_text="▼").wait_for()
         return str(self._log.inner_text())
 
-    def state(self, run: Run) -> str:
-        """Return the state in the head of the task's page."""
+    def see_state(self, run: Run, state: str) -> None:
+        """Look at the head of the task's page."""
         self._open(run)
-        return str(self._header.get_by_test_id("state-badge").inner_text()).strip().lower()
+        self._header.get_by_test_id("state-badge").get_by_text(state.capitalize(), exact=True).wait_for()
 
     def link(self, run: Run, name: str) -> str:
         """Return where one of the task's extra links leads to."""

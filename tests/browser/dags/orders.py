@@ -34,7 +34,7 @@ CHARGE: dict[str, Any] = {
     "deferrable": True,
     "poll_interval": 1,
 }
-SHORT: dict[str, Any] = {"execution_timeout": timedelta(seconds=20)}
+SHORT: dict[str, Any] = {"execution_timeout": timedelta(seconds=45)}
 
 with DAG("order_paid", schedule=None, catchup=False):
     WorkflowsCreateExecutionOperator(workflow_id="charge-order", **CHARGE)
