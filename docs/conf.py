@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from docutils.nodes import Element, TextElement
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -31,10 +33,18 @@ exclude_patterns = [".*", "airflow_provider_workflows", "benchmarks", "build", "
 html_theme = "furo"
 html_title = project
 html_copy_source = False
+# A block that names no language has none.
+highlight_language = "none"
 
 # Headings are anchors, as they are in a browser of the repository; what leads nowhere is a warning, and so an error.
 myst_heading_anchors = 4
-nitpicky = False
+nitpicky = True
+# What docstrings speak of and the reference does not have: Airflow's errors, and what is not for users.
+nitpick_ignore_regex = [
+    ("py:exc", "Airflow.*|ApiError"),
+    ("py:class", r"airflow_provider_workflows\.(api|auth|testing\.clock|testing\.requestlog)\..*"),
+    ("py:meth", r"HistoryMethods\..*"),
+]
 
 # The reference is read from the source, without importing it; docs/api.rst chooses from it.
 autoapi_dirs = [str(ROOT / "airflow_provider_workflows")]
@@ -62,6 +72,16 @@ def _add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += f"\n{contents(source[0])}\n"
 
 
+def _find_short_name(app: Sphinx, env: BuildEnvironment, node: Element, text: TextElement) -> Element | None:
+    """Resolve a name that a docstring gives as its module knows it, without the module's name."""
+    if node.get("refdomain") != "py" or node.get("refspecific"):
+        return None
+    node["refspecific"] = True  # look for it in all modules
+    return env.get_domain("py").resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], node["reftarget"], node, text
+    )
+
+
 def _begin_at_the_readme(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         shutil.copy(Path(app.outdir) / f"{root_doc}.html", Path(app.outdir) / "index.html")
@@ -71,4 +91,5 @@ def setup(app: Sphinx) -> None:
     """Draw the architecture, and let Sphinx ask the functions above."""
     architecture.write()
     app.connect("source-read", _add_contents)
+    app.connect("missing-reference", _find_short_name)
     app.connect("build-finished", _begin_at_the_readme)
