@@ -21,7 +21,9 @@ export PYTHON
 
 V3 := .venv-airflow3
 V2 := .venv-airflow2
-VWHEEL := .venv-wheel
+VRELEASE := .venv-release
+# An editable installation keeps the version that it was made with.
+VERSION := airflow_provider_workflows/__init__.py
 VBENCH := .venv-bench
 VCELERY := .venv-celery
 VDOCS := .venv-docs
@@ -33,16 +35,16 @@ IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench verify-google test test-airflow2 test-releases lint format docs wheel wheel-smoke constraints clean
+.PHONY: help demo chaos bench verify-google test test-airflow2 test-releases lint format docs wheel release-check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml scripts/environment.sh
+$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml $(VERSION) scripts/environment.sh
 	@scripts/environment.sh $(V3) constraints/airflow3.txt 3.13 -r constraints/airflow3.in -e '.[dev]'
 	@touch $@
 
-$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml scripts/environment.sh
+$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml $(VERSION) scripts/environment.sh
 	@scripts/environment.sh $(V2) constraints/airflow2.txt 3.12 -r constraints/airflow2.in -e '.[dev]'
 	@touch $@
 
@@ -57,6 +59,10 @@ $(VCELERY)/$(STAMP): constraints/celery.txt constraints/celery.in pyproject.toml
 
 $(VDOCS)/$(STAMP): constraints/docs.txt constraints/docs.in scripts/environment.sh
 	@scripts/environment.sh $(VDOCS) constraints/docs.txt 3.13 -r constraints/docs.in
+	@touch $@
+
+$(VRELEASE)/$(STAMP): constraints/release.txt constraints/release.in scripts/environment.sh
+	@scripts/environment.sh $(VRELEASE) constraints/release.txt 3.13 -r constraints/release.in
 	@touch $@
 
 demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local Executions API (UI=1: leave it up)
@@ -114,10 +120,9 @@ wheel: $(V3)/$(STAMP) ## build the wheel into dist/
 	rm -rf dist
 	$(V3)/bin/python -m build --wheel --no-isolation
 
-wheel-smoke: wheel ## install the built wheel into a fresh environment and run the smoke tests on it
-	rm -rf $(VWHEEL)
-	@scripts/environment.sh $(VWHEEL) constraints/airflow3.txt 3.13 dist/*.whl apache-airflow pytest pytest-asyncio
-	scripts/wheel_smoke.sh $(VWHEEL)
+# 3: nothing failed, and what could not be done here is in the account that it prints.
+release-check: $(VRELEASE)/$(STAMP) ## build sdist and wheel, install and use them on each Python and both ends of Airflow
+	@$(VRELEASE)/bin/python scripts/release_check.py --tools $(VRELEASE) || [ $$? -eq 3 ]
 
 constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.txt, the lowest into oldest.txt
 	for airflow in airflow3 airflow2; do \
@@ -130,10 +135,12 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	    pyproject.toml constraints/celery.in --output-file constraints/celery.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    constraints/docs.in --output-file constraints/docs.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    constraints/release.in --output-file constraints/release.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.10 --no-annotate \
 	    --no-header --constraint <(grep -vE '^($(DIRECT))==' constraints/releases/2.11.0.txt) \
 	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) $(VCELERY) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,7 +27,7 @@ import architecture  # noqa: E402 - found in scripts/
 project = "airflow-provider-workflows"
 root_doc = "README"
 extensions = ["autoapi.extension", "myst_parser"]
-include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "docs/*.rst"]
+include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/*.rst"]
 # Not even looked into.
 exclude_patterns = [".*", "airflow_provider_workflows", "benchmarks", "build", "dist", "scripts", "tests"]
 html_theme = "furo"

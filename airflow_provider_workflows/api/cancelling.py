@@ -45,6 +45,7 @@ from typing import Any, Protocol
 
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import Execution, is_ended
+from airflow_provider_workflows.core.messages import cancels
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsApiError, WorkflowsError
 
@@ -138,19 +139,19 @@ class Cancelling:
 
     def report_delay(self) -> None:
         """Log that a cancel has not been sent yet, though it should have been."""
-        self._log.warning("%s could not be asked to cancel so far and may still be going; still trying.", self._name)
+        self._log.warning(cancels.not_asked_yet(self._name))
 
     def report(self) -> bool:
         """Log what became of the cancel; returns whether the execution is known to have ended."""
         ended = is_ended(self._state)
         if self._state == "CANCELLED":
-            self._log.info("%s is cancelled.", self._name)
+            self._log.info(cancels.cancelled(self._name))
         elif ended:
-            self._log.info("%s was already over when it was to be cancelled: %s.", self._name, self._state)
+            self._log.info(cancels.was_over(self._name, self._state))
         elif self._error is not None:
-            self._log.error("%s could not be cancelled and may still be going: %s", self._name, self._error)
+            self._log.error(cancels.not_cancelled(self._name, self._error))
         else:
-            self._log.warning("%s was asked to cancel and is still %s.", self._name, self._state)
+            self._log.warning(cancels.still_going(self._name, self._state))
         return ended
 
 
@@ -206,7 +207,7 @@ def cancel_several(
         if cancelling.has_time():
             _note(cancelling, bounded.cancel, name)
         else:
-            cancelling.failed(WorkflowsError("there was no time left to ask"))
+            cancelling.failed(WorkflowsError(cancels.no_time_left()))
     while asked := [name for name, each in every.items() if each.is_open() and each.has_time(CONFIRM_INTERVAL)]:
         client.clock.sleep(CONFIRM_INTERVAL)
         for name in asked:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import architecture
-from airflow_provider_workflows import testing
+from airflow_provider_workflows import __version__, testing
 from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
 from airflow_provider_workflows.hooks import executions as hooks
 from airflow_provider_workflows.operators import executions as operators
@@ -55,7 +55,7 @@ def test_the_readme_leads_to_every_page() -> None:
     """The README's list of documents, which is the site's table of contents, has every page."""
     listed = set(re.findall(r"\]\(([^)]+)\)", read("README.md").partition("## Documents")[2]))
     pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".rst")}
-    assert listed == (pages - {"docs/verified.md"}) | {"CHANGELOG.md", "CONTRIBUTING.md"}
+    assert listed == (pages - {"docs/verified.md"}) | {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
 
 
 def test_each_row_of_the_comparison_has_its_proof() -> None:
@@ -194,6 +194,37 @@ def test_shared_parameters() -> None:
     sentence = re.search(r"^All operators and the sensor take (.*?)\.", page, re.MULTILINE | re.DOTALL)
     assert sentence
     assert set(names(sentence[1])) == set(inspect.signature(WorkflowsBaseOperator).parameters) - {"kwargs"}
+
+
+# --- releases of this package ----------------------------------------------------------------------------------------
+
+
+def test_changelog_is_kept_as_a_changelog() -> None:
+    """The changelog has this version, or what is not released, on top, dates, and the six kinds of change only."""
+    headings = re.findall(r"^## (.*)$", read("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]" or headings[0].startswith(f"[{__version__}] - ")
+    released = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - \d{4}-\d\d-\d\d", each) for each in headings]
+    versions = [tuple(map(int, each.groups())) for each in released if each]
+    assert len(versions) >= len(headings) - 1
+    assert versions == sorted(versions, reverse=True)
+    kinds = set(re.findall(r"^### (.*)$", read("CHANGELOG.md"), re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_security_is_mended_in_this_version() -> None:
+    """The version that gets security fixes is the one of today."""
+    rows = tables("SECURITY.md", "## What is supported")
+    assert [row[0] for row in rows if row[1] == "yes"] == [__version__.rpartition(".")[0]]
+
+
+def test_what_comes_along_is_pinned_and_counted() -> None:
+    """What comes along on the oldest and the newest release are as many packages as is said, pinned there."""
+    rows = tables("docs/releases.md", "## What comes along")
+    releases = [path.stem for path in sorted((ROOT / "constraints/releases").glob("*.txt"))]
+    assert [row[0] for row in rows] == [releases[0], releases[-1]]
+    for airflow, count, packages in rows:
+        assert set(packages.split(", ")) <= set(pins(f"releases/{airflow}.txt"))
+        assert len(packages.split(", ")) == int(count)
 
 
 # --- releases of Airflow ---------------------------------------------------------------------------------------------
