@@ -36,7 +36,7 @@ DISTRIBUTION = "airflow-provider-workflows"
 TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis")
 #: What tests need of a checkout: everything but the package itself.
 COPIED = (
-    *(".ci", "benchmarks", "constraints", "docs", "example_dags", "scripts", "tests"),
+    *("benchmarks", "constraints", "docs", "example_dags", "scripts", "tests"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "README.md", "SECURITY.md", "pyproject.toml"),
 )
 #: Holds the README to the page that is being written.
