@@ -35,7 +35,7 @@ IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench verify-google test test-airflow2 test-releases lint format docs wheel release-check constraints clean
+.PHONY: help demo chaos bench clients verify-google test test-airflow2 test-releases lint format docs wheel release-check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,12 @@ chaos: $(VCHAOS)/$(STAMP) ## break processes, network, clocks and tasks at rando
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
 	@PYTHONPATH=scripts:benchmarks:. $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
+
+clients: $(V3)/$(STAMP) ## ask the emulator with each client on this machine (gcloud, Node, Go, Python); writes docs/clients.md
+	@command -v npm >/dev/null && npm install --prefix tests/contract/clients --no-package-lock --no-audit --no-fund \
+	    || echo "without npm's googleapis"
+	@$(V3)/bin/python -m tests.contract.clients_table
+	$(V3)/bin/python -m pytest -q tests/contract/test_clients_table.py tests/contract/test_other_clients.py
 
 verify-google: $(V3)/$(STAMP) ## ask Google's service what the package relies on (PROJECT=... LOCATION=...); writes docs/verified.md
 	@PYTHONPATH=scripts:. $(V3)/bin/python scripts/verify_google.py $(if $(PROJECT),--project "$(PROJECT)") \
@@ -142,5 +148,6 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache \
+	    tests/contract/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

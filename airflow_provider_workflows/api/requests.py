@@ -253,9 +253,9 @@ class ExecutionsApi:
             return None
         request.uri = _without_skip(request.uri)
         if request.uri == call.outgoing.url:
-            out = call.outgoing
-            msg = f"Could not {out.operation} {out.target}: the answer names the page that it is as the next one."
-            raise WorkflowsApiError(msg, execution_name=out.execution_name)
+            subject = call.outgoing.subject
+            text = subject.could_not("the answer names the page that it is as the next one")
+            raise WorkflowsApiError(text, execution_name=subject.execution_name)
         return replace(call, outgoing=replace(call.outgoing, url=request.uri), request=request)
 
     def check_body(self, body: Mapping[str, Any]) -> None:

@@ -301,3 +301,17 @@ def test_methods_of_the_emulator() -> None:
     sentence = re.search(r"methods above but (.*?);", read("docs/testing.md"), re.DOTALL)
     assert sentence
     assert {name for name in listed | {"settings"} if name not in remote} == set(names(sentence[1]))
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_the_table_of_clients_has_every_method(version: str) -> None:
+    """Both tables have a row for each method of their version, and a column for each client that asked."""
+    from airflow_provider_workflows.testing.discovery import OPERATION_OF, versions
+
+    there = {method.operation for method in versions()[version].methods}
+    methods = {name.partition(".")[2] for name, operation in OPERATION_OF.items() if operation in there}
+    rows = tables("docs/clients.md", f"## {version}")
+    assert {names(row[0])[0] for row in rows} == methods | {"list, all pages"}
+    asked = tables("docs/clients.md", "## What asked")
+    assert {len(row) for row in rows} == {1 + len(asked)}
+    assert {cell for row in rows for cell in row[1:]} <= {"works", "not offered"}
