@@ -25,7 +25,8 @@ def ended_badly(name: ExecutionName, state: str | None, parts: Iterable[str]) ->
 
     :param parts: the reason first.
     """
-    text = ": ".join(filter(None, (f"{seen(state)}: {name.brief}", "; ".join(filter(None, parts)))))
+    reason = "; ".join(each.rstrip(".") for each in parts if each)
+    text = f"{seen(state)}: {name.brief}" + (f": {reason}" if reason else "")
     address = execution_address(name)
     left = LONGEST - len(address) - len("; ")
     return f"{text if len(text) <= left else text[: left - 1] + '…'}; {address}"

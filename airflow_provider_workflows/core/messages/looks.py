@@ -63,7 +63,7 @@ def poller_stopped(workflow: WorkflowName) -> str:
 
 def slow_down(pause: float, error: Exception) -> str:
     """Say that the service has enough."""
-    return f"Quota used up: sending nothing for {pause:.0f} s: {one_line(str(error))}"
+    return f"Quota used up: sending nothing for {pause:.0f} s: {why(error)}"
 
 
 def _long(seconds: float) -> str:

@@ -25,7 +25,7 @@ def creating_after_change(name: ExecutionName, state: str | None) -> str:
 
 def creating_because_none(workflow: WorkflowName) -> str:
     """Say that earlier tries have left nothing."""
-    return f"Creating anew: no execution of {workflow.brief} was found that an earlier try created."
+    return f"Creating anew: of {workflow.brief}, no execution of an earlier try was found."
 
 
 def left_over(name: ExecutionName) -> str:
@@ -45,7 +45,7 @@ def not_found_yet(name: ExecutionName, pause: float) -> str:
 
 def others_unknown(workflow: WorkflowName, error: Exception) -> str:
     """Say that only what is recorded is known."""
-    return f"Not told: whether {workflow.brief} has others beside the recorded execution: {why(error)}"
+    return f"Not told: of {workflow.brief}, whether there are others beside the recorded execution: {why(error)}"
 
 
 def filter_refused(workflow: WorkflowName) -> str:
@@ -70,12 +70,12 @@ def not_written() -> str:
 
 def no_clear_answer(workflow: WorkflowName, error: Exception) -> str:
     """Say that a create has no clear answer, and what is done about it."""
-    return f"No clear answer: to a create of {workflow.brief}; looking for what it made: {why(error)}"
+    return f"Unclear create of {workflow.brief}: looking for what it made: {why(error)}"
 
 
 def made_none(workflow: WorkflowName) -> str:
     """Say that a create without an answer made nothing."""
-    return f"Nothing made: by the create of {workflow.brief} without an answer."
+    return f"Nothing made: of {workflow.brief}, by the create without an answer."
 
 
 def found_lost(name: ExecutionName) -> str:
@@ -90,12 +90,12 @@ def created_too_late(name: ExecutionName) -> str:
 
 def given_up_unknown(workflow: WorkflowName, error: Exception) -> str:
     """Say that there may be a twin."""
-    return f"Not told: whether a create of {workflow.brief} that was given up made one: {why(error)}"
+    return f"Not told: of {workflow.brief}, whether a create that was given up made one: {why(error)}"
 
 
 def other_try_unknown(workflow: WorkflowName, error: Exception) -> str:
     """Say that it is not known what another try goes on with."""
-    return f"Not told: what the other try goes on with of {workflow.brief}: {why(error)}"
+    return f"Not told: of {workflow.brief}, what the other try goes on with: {why(error)}"
 
 
 def later_try_unknown(error: Exception) -> str:
@@ -105,7 +105,7 @@ def later_try_unknown(error: Exception) -> str:
 
 def left_to_later(workflow: WorkflowName) -> str:
     """Say that the other try finds what this one made."""
-    return f"Left: what this try made of {workflow.brief}, to the try that has taken over and finds it by its labels."
+    return f"Left alone: of {workflow.brief}, what this try made; the try that has taken over finds it by its labels."
 
 
 def may_be_going(workflow: WorkflowName, reason: str, trace: str) -> str:
