@@ -12,7 +12,7 @@
 #   RELEASES="3.1.8 3.4" what `make test-releases` tests, commas do as well (default: all that it knows, and
 #                       `oldest`, the lowest version of everything)
 #   PROJECT= LOCATION=  where `make verify-google` asks; or CONNECTION=, an Airflow connection; SERVICE_ACCOUNT=, CROWD=,
-#                       BURST=, ENDPOINT= and OUTPUT= are explained in docs/testing.md
+#                       BURST=, ENDPOINT= and OUTPUT= are explained in docs/google.md
 #   PICTURES=1          `make test-browser` writes its pictures to docs/images/ (default: to pytest's temporary folder)
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
@@ -28,6 +28,7 @@ VERSION := airflow_provider_workflows/__init__.py
 VBENCH := .venv-bench
 VCELERY := .venv-celery
 VBROWSER := .venv-browser
+VDOCS := .venv-docs
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
@@ -36,7 +37,7 @@ IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench clients verify-google test test-airflow2 test-browser test-releases lint format wheel release-check constraints clean
+.PHONY: help demo chaos bench clients verify-google test test-airflow2 test-browser test-releases lint format docs wheel release-check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +57,10 @@ $(VBENCH)/$(STAMP): constraints/bench.txt constraints/bench.in pyproject.toml sc
 
 $(VCELERY)/$(STAMP): constraints/celery.txt constraints/celery.in pyproject.toml scripts/environment.sh
 	@scripts/environment.sh $(VCELERY) constraints/celery.txt 3.13 -r constraints/celery.in -e .
+	@touch $@
+
+$(VDOCS)/$(STAMP): constraints/docs.txt constraints/docs.in scripts/environment.sh
+	@scripts/environment.sh $(VDOCS) constraints/docs.txt 3.13 -r constraints/docs.in
 	@touch $@
 
 $(VRELEASE)/$(STAMP): constraints/release.txt constraints/release.in scripts/environment.sh
@@ -121,6 +126,13 @@ format: $(V3)/$(STAMP) ## format the code and apply ruff's safe fixes
 	$(V3)/bin/ruff check --fix --exit-zero --quiet .
 	$(V3)/bin/ruff format .
 
+# Always all of it: a page that is not read again keeps its warnings to itself.
+docs: $(VDOCS)/$(STAMP) ## build the documents into build/site/, a site that needs no network; warnings are errors
+	rm -rf build/site
+	$(VDOCS)/bin/python -m sphinx --builder html --fail-on-warning --quiet --fresh-env \
+	    --doctree-dir build/doctrees --conf-dir docs . build/site
+	@echo "The site begins at build/site/index.html"
+
 wheel: $(V3)/$(STAMP) ## build the wheel into dist/
 	rm -rf dist
 	$(V3)/bin/python -m build --wheel --no-isolation
@@ -139,6 +151,8 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    pyproject.toml constraints/celery.in --output-file constraints/celery.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    constraints/docs.in --output-file constraints/docs.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    constraints/release.in --output-file constraints/release.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    constraints/browser.in --output-file constraints/browser.txt
@@ -147,6 +161,6 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VBROWSER) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VBROWSER) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache \
 	    tests/contract/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -55,6 +55,7 @@ SAMPLE = (
     "tests/unit/triggers",
     "tests/unit/test_compat.py",
     "tests/unit/test_docs.py",
+    "tests/unit/test_docs_code.py",
     "tests/unit/test_imports.py",
     "tests/unit/test_provider_info.py",
 )

@@ -14,8 +14,8 @@ from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsApi
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
+from tests.documents import tables
 from tests.harness import AdvancingClock, TaskRun
-from tests.unit.test_docs import tables
 
 PLACE = "(projects/test-project/locations/us-central1)"
 

@@ -24,7 +24,7 @@ from airflow_provider_workflows.core.deadlines import Limit
 from airflow_provider_workflows.core.messages import cancels, failures, life, looks, retries, setup
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import WorkflowsApiError
-from tests.unit.test_docs import tables
+from tests.documents import tables
 
 GOLDEN = Path(__file__).with_name("messages.md")
 #: Characters of a line that a log view shows.
