@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -51,3 +52,20 @@ def test_the_test_of_a_whole_dag(tmp_path: Path, airflow_db: Path) -> None:
     shutil.copy(airflow_db / "airflow.db", tmp_path)
     done = run_pytest(tmp_path, {**environment(), **airflow_settings(tmp_path), "PATH": PATH})
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_command_that_adds_a_connection(tmp_path: Path, airflow_db: Path) -> None:
+    """The connection that is shown can be added, and has the port that Airflow 3.3's form wants."""
+    block = marked("connection.md", "bash", "needs Airflow's database")
+    shutil.copy(airflow_db / "airflow.db", tmp_path)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{block.text}\nairflow connections get google_cloud_default --output json"],
+        env={**environment(), **airflow_settings(tmp_path), "PATH": PATH, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
+    shown = done.stdout[done.stdout.rindex("[{") :]
+    (connection,) = json.loads(shown)
+    assert (connection["conn_type"], int(connection["port"])) == ("google_cloud_workflows", 0)
