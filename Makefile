@@ -13,6 +13,7 @@
 #                       `oldest`, the lowest version of everything)
 #   PROJECT= LOCATION=  where `make verify-google` asks; or CONNECTION=, an Airflow connection; SERVICE_ACCOUNT=, CROWD=,
 #                       BURST=, ENDPOINT= and OUTPUT= are explained in docs/google.md
+#   PICTURES=1          `make test-browser` writes its pictures to docs/images/ (default: to pytest's temporary folder)
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
 SHELL := /bin/bash
@@ -27,6 +28,7 @@ VERSION := airflow_provider_workflows/__init__.py
 VBENCH := .venv-bench
 VCELERY := .venv-celery
 VDOCS := .venv-docs
+VBROWSER := .venv-browser
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
@@ -35,7 +37,7 @@ IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench clients verify-google test test-airflow2 test-releases lint format docs wheel release-check constraints clean
+.PHONY: help demo chaos bench clients verify-google test test-airflow2 test-browser test-releases lint format docs wheel release-check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +65,10 @@ $(VDOCS)/$(STAMP): constraints/docs.txt constraints/docs.in scripts/environment.
 
 $(VRELEASE)/$(STAMP): constraints/release.txt constraints/release.in scripts/environment.sh
 	@scripts/environment.sh $(VRELEASE) constraints/release.txt 3.13 -r constraints/release.in
+	@touch $@
+
+$(VBROWSER)/$(STAMP): constraints/browser.txt constraints/browser.in scripts/environment.sh
+	@scripts/environment.sh $(VBROWSER) constraints/browser.txt 3.13 -r constraints/browser.in
 	@touch $@
 
 demo: $(V3)/$(STAMP) ## run the example DAGs on a real Airflow 3 against a local Executions API (UI=1: leave it up)
@@ -101,6 +107,11 @@ endif
 
 test-airflow2: $(V2)/$(STAMP) ## run the tests on Airflow 2.11
 	$(V2)/bin/python -m pytest $(or $(ARGS),$(IN_PARALLEL))
+
+# The browser's environment has no Airflow: it drives servers that the environments of the two Airflows run.
+test-browser: $(V3)/$(STAMP) $(V2)/$(STAMP) $(VBROWSER)/$(STAMP) ## use the web UIs of Airflow 3 and 2.11 in Chromium (PICTURES=1: write docs/images/)
+	@$(VBROWSER)/bin/python scripts/chromium.py
+	@PICTURES="$(PICTURES)" $(VBROWSER)/bin/python -m pytest -W ignore::pytest.PytestConfigWarning tests/browser $(ARGS)
 
 comma := ,
 test-releases: $(V3)/$(STAMP) ## test on each Airflow release with what it pins (RELEASES=...); writes docs/releases.md
@@ -143,11 +154,13 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	    constraints/docs.in --output-file constraints/docs.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    constraints/release.in --output-file constraints/release.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    constraints/browser.in --output-file constraints/browser.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.10 --no-annotate \
 	    --no-header --constraint <(grep -vE '^($(DIRECT))==' constraints/releases/2.11.0.txt) \
 	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VBROWSER) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache \
 	    tests/contract/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,6 +28,9 @@ class AirflowApi:
     :param timeout: seconds that one request may take
     """
 
+    prefix = "/api/v2"
+    health = "/monitor/health"
+
     def __init__(self, base_url: str, timeout: float = 30.0) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
@@ -39,20 +42,23 @@ class AirflowApi:
         """
         Send one request and return the decoded answer, None when it is empty.
 
-        :param path: below ``/api/v2``, such as ``/dags``
+        :param path: below the API's prefix, such as ``/dags``
         :param body: JSON value of the request's body, None for no body
         :raises AirflowApiError: when the status says that it failed
         :raises OSError: when nothing answers
         """
         if not self._token:
-            self._token = self._send("GET", "/auth/token", None)["access_token"]
+            self._token = self._new_token()
         try:
-            return self._send(method, f"/api/v2{path}", body)
+            return self._send(method, f"{self.prefix}{path}", body)
         except AirflowApiError as error:
             if error.status != 401:  # unauthorized: the token is too old
                 raise
             self._token = ""
             return self.request(method, path, body)
+
+    def _new_token(self) -> str:
+        return str(self._send("GET", "/auth/token", None)["access_token"])
 
     def _send(self, method: str, path: str, body: Any) -> Any:
         headers = {"content-type": "application/json"}

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_api import AirflowApi, AirflowApiError, run_path
 from airflow_health import Health
@@ -66,12 +66,18 @@ class AirflowCluster:
     :param dags_folder: folder of DAG files
     :param port: port of the API server and web UI, default a free one
     :param database: ``"sqlite"``, or an SQLAlchemy URL such as ``postgresql+psycopg2://user@127.0.0.1:5432/name``
+    :param python: interpreter of the environment that has Airflow, default this process's
     :param env: further environment variables of all processes, such as connections and configuration
-    :param components: name -> arguments of `airflow`; several of a kind are called `triggerer-1`, `triggerer-2`
+    :param components: name -> arguments of `airflow`, default all; several of a kind are called `triggerer-1`,
+        `triggerer-2`
     :param parallelism: tasks that the executor runs at the same time
     :param say: called with a line of text on progress
     :param boot_timeout: seconds until every component has to be healthy; generous, for slow and busy machines
     """
+
+    api_class: ClassVar[type[AirflowApi]] = AirflowApi
+    new_run: ClassVar[Mapping[str, Any]] = {"logical_date": None}
+    all_components: ClassVar[Mapping[str, Sequence[str]]] = COMPONENTS
 
     def __init__(
         self,
@@ -80,8 +86,9 @@ class AirflowCluster:
         *,
         port: int | None = None,
         database: str = "sqlite",
+        python: str = sys.executable,
         env: Mapping[str, str] | None = None,
-        components: Mapping[str, Sequence[str]] = COMPONENTS,
+        components: Mapping[str, Sequence[str]] | None = None,
         parallelism: int = 4,
         say: Callable[[str], None] | None = None,
         boot_timeout: float = 180.0,
@@ -91,19 +98,20 @@ class AirflowCluster:
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.boot_timeout = boot_timeout
+        self._python = python
         self.environment = {**inherited_environment(), **self._settings(database, parallelism), **(env or {})}
         self._say = say or Progress()
-        self._api = AirflowApi(self.base_url)
+        self._api = self.api_class(self.base_url)
         self._cleanup = ExitStack()
         self._killed: set[str] = set()
         self.servers = {
             name: Server(
                 name,
-                [sys.executable, "-m", "airflow", *arguments],
+                [self._python, "-m", "airflow", *arguments],
                 self.home / "processes" / f"{name}.log",
                 self.environment,
             )
-            for name, arguments in components.items()
+            for name, arguments in (components or self.all_components).items()
         }
         self.health = Health(self._api, self.servers)
 
@@ -164,7 +172,7 @@ class AirflowCluster:
         # Not stopped by a signal of the terminal but by _stop, like everything else.
         migration = Server(
             "db migrate",
-            [sys.executable, "-m", "airflow", "db", "migrate"],
+            [self._python, "-m", "airflow", "db", "migrate"],
             self.home / "processes" / "db-migrate.log",
             self.environment,
         )
@@ -249,7 +257,7 @@ class AirflowCluster:
     def run_cli(self, *arguments: str, timeout: float = 120.0) -> str:
         """Run an ``airflow`` command in the cluster's environment and return what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [self._python, "-m", "airflow", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -306,7 +314,7 @@ class AirflowCluster:
         """
         self.wait_for_dag(dag_id)
         self.api("PATCH", f"/dags/{dag_id}", {"is_paused": False})
-        body: dict[str, Any] = {"logical_date": None, "conf": dict(conf or {})}
+        body: dict[str, Any] = {**self.new_run, "conf": dict(conf or {})}
         if run_id:
             body["dag_run_id"] = run_id
         return str(self.api("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])

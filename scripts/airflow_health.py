@@ -46,12 +46,12 @@ class Health:
         """Ask Airflow; :meth:`is_up` answers from what it said."""
         self._report = {}
         with suppress(OSError, AirflowApiError):
-            self._report = self._api.request("GET", "/monitor/health")
+            self._report = self._api.request("GET", self._api.health)
 
     def is_up(self, component: str) -> bool:
         """Tell whether a component is up."""
         role = role_of(component)
-        if role == "api-server":
+        if role in ("api-server", "webserver"):
             return bool(self._report)
         if role == "worker":
             return " ready." in self._servers[component].output()

@@ -34,16 +34,17 @@ def connection_environment(endpoint: str, **extra: Any) -> dict[str, str]:
 
 @contextmanager
 def emulator_process(
-    log: Path, environment: Mapping[str, str], arguments: Sequence[str] = ()
+    log: Path, environment: Mapping[str, str], arguments: Sequence[str] = (), python: str = sys.executable
 ) -> Iterator[RemoteEmulator]:
     """
     Serve an emulator in a process of its own for the block.
 
     :param log: file for its output
     :param arguments: further command line arguments, such as ``["--seed", "7"]``
+    :param python: interpreter of the environment that has the package, default this process's
     """
     port = free_port()
-    command = [sys.executable, "-m", "airflow_provider_workflows.testing", "--port", str(port), *arguments]
+    command = [python, "-m", "airflow_provider_workflows.testing", "--port", str(port), *arguments]
     server = Server("emulator", command, log, environment)
     emulator = RemoteEmulator(f"http://127.0.0.1:{port}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user does with the connection form of Airflow 3."""
+"""What a user does with the connection form."""
 
 from __future__ import annotations
 
@@ -8,99 +8,115 @@ from typing import Any
 
 import pytest
 
-from airflow_cluster import AirflowCluster
 from airflow_provider_workflows.auth.fields import FIELDS
 from airflow_provider_workflows.auth.settings import settings_from_extra
+from tests.browser.conftest import Site
+from tests.browser.ui import Ui
 
 pytestmark = pytest.mark.browser
 
 KEY = '{"type": "service_account", "private_key": "s3cr3t"}'
+NOBODY = "http://127.0.0.1:9"  # the port of a service that no longer exists anywhere
 
 
-def open_extra_fields(dialog: Any) -> None:
-    """Unfold the fields of the connection type, which the form shows folded."""
-    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
-
-
-def new_connection(page: Any, connection_id: str) -> Any:
-    """Open the form for a new connection of our type and return it."""
-    page.get_by_role("button", name="Add Connection").click()
-    dialog = page.get_by_role("dialog")
-    dialog.locator("input[name='connection_id']").fill(connection_id)
-    dialog.get_by_role("combobox").first.click()
-    page.keyboard.type("Google Cloud Work")
-    page.get_by_role("option", name="Google Cloud Workflows").click()
-    open_extra_fields(dialog)
-    return dialog
-
-
-def save(page: Any, dialog: Any) -> None:
-    """Press the button and wait until the form is gone."""
-    dialog.get_by_role("button", name="Save").click()
-    dialog.wait_for(state="hidden")
-
-
-def edit_connection(page: Any, connection_id: str) -> Any:
-    """Open the form of a stored connection and return it."""
-    page.reload()
-    row = page.get_by_role("row").filter(has_text=connection_id)
-    row.get_by_role("button", name="Edit Connection").click()
-    dialog = page.get_by_role("dialog")
-    open_extra_fields(dialog)
-    return dialog
-
-
-def field(dialog: Any, name: str) -> Any:
-    """Return the input of one of our fields."""
-    return dialog.locator(f"#element_{name}, input[name='element_{name}']").first
-
-
-def stored(web_ui: AirflowCluster, connection_id: str) -> dict[str, Any]:
+def stored(site: Site, connection_id: str) -> dict[str, Any]:
     """Return the connection's extra as the REST API shows it: with secrets masked."""
-    extra: dict[str, Any] = json.loads(web_ui.api("GET", f"/connections/{connection_id}")["extra"])
+    extra: dict[str, Any] = json.loads(site.cluster.api("GET", f"/connections/{connection_id}")["extra"])
     return extra
 
 
-def test_connection_for_an_emulator_is_saved_and_read_back(page: Any, web_ui: AirflowCluster) -> None:
+def fill(ui: Ui, connection_id: str, endpoint: str) -> None:
+    """Fill the form for an emulator."""
+    ui.new_connection(connection_id)
+    ui.field("project").fill("my-project")
+    ui.field("location").fill("europe-west1")
+    ui.field("api_endpoint").fill(endpoint)
+    ui.tick("is_anonymous")
+
+
+def test_a_connection_is_saved_and_read_back(ui: Ui, site: Site) -> None:
     """Values that were typed into the form come back in it, and make the settings they should."""
-    dialog = new_connection(page, "emulator")
+    fill(ui, "typed", "http://127.0.0.1:8080")
     for spec in FIELDS:
-        field(dialog, spec.name).wait_for(state="attached")
-    assert dialog.locator("input[name='host']").count() == 0
-    field(dialog, "project").fill("my-project")
-    field(dialog, "location").fill("europe-west1")
-    field(dialog, "api_endpoint").fill("http://127.0.0.1:8080")
-    field(dialog, "is_anonymous").evaluate("element => element.click()")
-    save(page, dialog)
+        assert ui.field(spec.name).count() == 1
+    ui.picture_of_form("form")
+    ui.save()
 
-    dialog = edit_connection(page, "emulator")
-    assert field(dialog, "project").input_value() == "my-project"
-    assert field(dialog, "location").input_value() == "europe-west1"
-    assert field(dialog, "api_endpoint").input_value() == "http://127.0.0.1:8080"
-    assert field(dialog, "is_anonymous").is_checked()
-    assert field(dialog, "num_retries").input_value() == "5"
+    ui.edit_connection("typed")
+    assert ui.field("project").input_value() == "my-project"
+    assert ui.field("location").input_value() == "europe-west1"
+    assert ui.field("api_endpoint").input_value() == "http://127.0.0.1:8080"
+    assert ui.field("is_anonymous").is_checked()
+    assert ui.field("num_retries").input_value() == "5"
 
-    settings = settings_from_extra(stored(web_ui, "emulator"))
+    settings = settings_from_extra(stored(site, "typed"))
     assert (settings.project, settings.location) == ("my-project", "europe-west1")
     assert (settings.api_endpoint, settings.is_anonymous) == ("http://127.0.0.1:8080", True)
     assert (settings.num_retries, settings.timeout, settings.api_version) == (5, 60.0, "v1")
 
 
-def test_key_is_masked(page: Any, web_ui: AirflowCluster) -> None:
-    """A key that was saved is neither shown in the form nor by the API, and saving the mask keeps it."""
-    dialog = new_connection(page, "with_key")
-    key = field(dialog, "keyfile_dict")
-    assert key.get_attribute("type") == "password"
-    key.fill(KEY)
-    save(page, dialog)
+def test_a_key_is_masked(ui: Ui, site: Site) -> None:
+    """A key that was saved is shown neither in the form nor by the API."""
+    ui.new_connection("with_key")
+    assert ui.field("keyfile_dict").get_attribute("type") == "password"
+    ui.field("keyfile_dict").fill(KEY)
+    ui.save()
 
-    dialog = edit_connection(page, "with_key")
-    assert "s3cr3t" not in page.content()
-    assert "s3cr3t" not in field(dialog, "keyfile_dict").input_value()
-    field(dialog, "project").fill("changed")
-    save(page, dialog)
+    ui.edit_connection("with_key")
+    ui.field("keyfile_dict").wait_for()
+    assert "s3cr3t" not in ui.page.content()
+    assert "s3cr3t" not in ui.field("keyfile_dict").input_value()
+    assert stored(site, "with_key")["keyfile_dict"] == "***"
 
-    assert stored(web_ui, "with_key")["keyfile_dict"] == "***"
-    kept = web_ui.run_cli("connections", "get", "with_key", "-o", "json")
+
+def test_saving_the_mask_keeps_the_key(ui: Ui, site: Site) -> None:
+    """A form of Airflow 3 that shows a masked key keeps the key when it is saved; Airflow 2's empties the field."""
+    if ui.generation != "airflow3":
+        pytest.skip("docs/connection.md says so of Airflow 2")
+    ui.new_connection("kept")
+    ui.field("keyfile_dict").fill(KEY)
+    ui.save()
+    ui.edit_connection("kept")
+    ui.field("project").fill("changed")
+    ui.save()
+    kept = site.cluster.run_cli("connections", "get", "kept", "-o", "json")
     assert "s3cr3t" in kept
     assert "changed" in kept
+
+
+def add_for_test(ui: Ui, site: Site, connection_id: str, endpoint: str) -> None:
+    """Make a connection that the Test button can test: on Airflow 3.3 it needs a port, and 0 will do."""
+    if ui.generation == "airflow3":
+        extra = {"project": "my-project", "location": "europe-west1", "api_endpoint": endpoint, "is_anonymous": True}
+        named = ("--conn-type", "google_cloud_workflows", "--conn-port", "0", "--conn-extra", json.dumps(extra))
+        site.cluster.run_cli("connections", "add", connection_id, *named)
+    else:
+        fill(ui, connection_id, endpoint)
+        ui.save()
+
+
+def test_the_button_says_that_a_connection_works(ui: Ui, site: Site) -> None:
+    """Both say in words whom they asked about what; Airflow 3 in green, Airflow 2 in no colour that tells."""
+    add_for_test(ui, site, "works", site.emulator.endpoint)
+    verdict = ui.test_connection("works", "test-green")
+    assert f"{site.emulator.endpoint} answers for project my-project in europe-west1" in verdict.text
+    assert verdict.colour == ("green" if ui.generation == "airflow3" else "neither")
+
+
+def test_the_button_says_what_is_wrong(ui: Ui, site: Site) -> None:
+    """Both say in words what failed and whom they asked; Airflow 3 in red, Airflow 2 in no colour that tells."""
+    add_for_test(ui, site, "broken", NOBODY)
+    verdict = ui.test_connection("broken", "test-red")
+    assert "no connection to the service" in verdict.text
+    assert NOBODY in verdict.text
+    assert verdict.colour == ("red" if ui.generation == "airflow3" else "neither")
+
+
+def test_airflow_3_refuses_to_test_what_its_form_saved(ui: Ui, site: Site) -> None:
+    """A connection without a port, as the form saves it, is refused by Airflow 3.3 before anybody is asked."""
+    if ui.generation != "airflow3":
+        pytest.skip("Airflow 2 tests what stands in its form")
+    fill(ui, "no_port", site.emulator.endpoint)
+    ui.save()
+    verdict = ui.test_connection("no_port", "test-refused")
+    assert "Bad Request" in verdict.text

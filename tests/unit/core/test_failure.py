@@ -129,7 +129,7 @@ def test_odd_branches_hide_nothing(branches: Any) -> None:
 def test_a_failure_is_bounded() -> None:
     """Two thousand characters, whatever is long; the address is whole."""
     long = "word " * 10_000
-    payload = {"message": long, "tags": [long], "body": {"error": {"message": long}}}
+    payload: dict[str, Any] = {"message": long, "tags": [long], "body": {"error": {"message": long}}}
     payload["branches"] = [{"id": long, "error": {"payload": payload.copy()}}]
     steps = [{"step": long, "routine": long, "state": long}] * 50
     text = str(execution_error(failed(payload, workflowRevisionId=long), NAME, steps))
