@@ -27,8 +27,8 @@ VRELEASE := .venv-release
 VERSION := airflow_provider_workflows/__init__.py
 VBENCH := .venv-bench
 VCELERY := .venv-celery
-VBROWSER := .venv-browser
 VDOCS := .venv-docs
+VBROWSER := .venv-browser
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
 COVERAGE_MINIMUM := 95
