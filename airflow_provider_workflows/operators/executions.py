@@ -126,6 +126,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         deadlines = Deadlines(
             deadline=None if limit is None else since + limit,
             queued_deadline=None if queued_timeout is None else since + queued_timeout,
+            since=since,
         )
         return self.wait(context, name, deadlines)
 
@@ -133,7 +134,8 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         """Return by which parameter an execution in this state is late."""
         if self.queued_timeout is None or not deadlines.is_of_queue(state):
             return super().limit(state, deadlines)
-        return Limit("queued_timeout", seconds_of(self.queued_timeout, "queued_timeout"), deadlines.queued_deadline)
+        seconds = seconds_of(self.queued_timeout, "queued_timeout")
+        return deadlines.limit("queued_timeout", seconds, deadlines.queued_deadline)
 
     @cached_property
     def _kill(self) -> Kill:

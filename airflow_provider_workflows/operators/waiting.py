@@ -202,7 +202,8 @@ class WaitsForExecution(WorkflowsBaseOperator):
             deferred_at=now,
             resume_after=options.resume_after,
             clock_ahead=triggerer_ahead,
-            **asdict(deadlines),
+            deadline=deadlines.deadline,
+            queued_deadline=deadlines.queued_deadline,
         )
 
     def may_end_in_triggerer(self, options: WaitingOptions) -> bool:
@@ -305,8 +306,9 @@ class WaitsForExecution(WorkflowsBaseOperator):
 
     def limit(self, state: str | None, deadlines: Deadlines) -> Limit | None:  # noqa: ARG002 - a queue has its own
         """Return by which parameter an execution in this state is late; ``None`` where the task has none."""
-        limit = self._execution_timeout
-        return None if limit is None else Limit("execution_timeout", limit.total_seconds(), deadlines.deadline)
+        if self._execution_timeout is None:
+            return None
+        return deadlines.limit("execution_timeout", self._execution_timeout.total_seconds(), deadlines.deadline)
 
     def cancel(self, name: ExecutionName) -> None:
         """Cancel an execution in a bounded time; what keeps it from being cancelled is only logged."""
