@@ -226,12 +226,9 @@ def test_a_time_out_says_what_counted_though_it_was_edited(
     seconds = [600, 3600]
 
     def make() -> WorkflowsCreateExecutionOperator:
+        edited: dict[str, Any] = {parameter: seconds[0]}
         return WorkflowsCreateExecutionOperator(
-            task_id="task",
-            workflow_id="forever",
-            wait_for_completion=True,
-            deferrable=True,
-            **{parameter: seconds[0]},
+            task_id="task", workflow_id="forever", wait_for_completion=True, deferrable=True, **edited
         )
 
     run = TaskRun(make, clock=clock, state_store=StateStore())
