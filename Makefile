@@ -12,7 +12,7 @@
 #   RELEASES="3.1.8 3.4" what `make test-releases` tests, commas do as well (default: all that it knows, and
 #                       `oldest`, the lowest version of everything)
 #   PROJECT= LOCATION=  where `make verify-google` asks; or CONNECTION=, an Airflow connection; SERVICE_ACCOUNT=, CROWD=,
-#                       BURST=, ENDPOINT= and OUTPUT= are explained in docs/testing.md
+#                       BURST=, ENDPOINT= and OUTPUT= are explained in docs/google.md
 #   PICTURES=1          `make test-browser` writes its pictures to docs/images/ (default: to pytest's temporary folder)
 #   UI=1                `make demo` leaves Airflow and its web UI running until Ctrl-C
 
@@ -22,9 +22,12 @@ export PYTHON
 
 V3 := .venv-airflow3
 V2 := .venv-airflow2
-VWHEEL := .venv-wheel
+VRELEASE := .venv-release
+# An editable installation keeps the version that it was made with.
+VERSION := airflow_provider_workflows/__init__.py
 VBENCH := .venv-bench
 VCELERY := .venv-celery
+VDOCS := .venv-docs
 VBROWSER := .venv-browser
 # One stamp for each wish for a Python, so that asking for another one remakes the environment.
 STAMP := .stamp$(if $(PYTHON),-$(notdir $(PYTHON)))
@@ -34,16 +37,16 @@ IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # What pyproject.toml names: in constraints/oldest.txt at its lowest, and the rest as Airflow 2.11.0 pins it.
 DIRECT := aiohttp|google-api-core|google-api-python-client|google-auth|requests|tenacity
 
-.PHONY: help demo chaos bench verify-google test test-airflow2 test-browser test-releases lint format wheel wheel-smoke constraints clean
+.PHONY: help demo chaos bench clients verify-google test test-airflow2 test-browser test-releases lint format docs wheel release-check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml scripts/environment.sh
+$(V3)/$(STAMP): constraints/airflow3.txt constraints/airflow3.in pyproject.toml $(VERSION) scripts/environment.sh
 	@scripts/environment.sh $(V3) constraints/airflow3.txt 3.13 -r constraints/airflow3.in -e '.[dev]'
 	@touch $@
 
-$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml scripts/environment.sh
+$(V2)/$(STAMP): constraints/airflow2.txt constraints/airflow2.in pyproject.toml $(VERSION) scripts/environment.sh
 	@scripts/environment.sh $(V2) constraints/airflow2.txt 3.12 -r constraints/airflow2.in -e '.[dev]'
 	@touch $@
 
@@ -54,6 +57,14 @@ $(VBENCH)/$(STAMP): constraints/bench.txt constraints/bench.in pyproject.toml sc
 
 $(VCELERY)/$(STAMP): constraints/celery.txt constraints/celery.in pyproject.toml scripts/environment.sh
 	@scripts/environment.sh $(VCELERY) constraints/celery.txt 3.13 -r constraints/celery.in -e .
+	@touch $@
+
+$(VDOCS)/$(STAMP): constraints/docs.txt constraints/docs.in scripts/environment.sh
+	@scripts/environment.sh $(VDOCS) constraints/docs.txt 3.13 -r constraints/docs.in
+	@touch $@
+
+$(VRELEASE)/$(STAMP): constraints/release.txt constraints/release.in scripts/environment.sh
+	@scripts/environment.sh $(VRELEASE) constraints/release.txt 3.13 -r constraints/release.in
 	@touch $@
 
 $(VBROWSER)/$(STAMP): constraints/browser.txt constraints/browser.in scripts/environment.sh
@@ -70,6 +81,12 @@ chaos: $(VCHAOS)/$(STAMP) ## break processes, network, clocks and tasks at rando
 
 bench: $(VBENCH)/$(STAMP) ## measure waiting, importing and calling beside other ways (PARTS=...); writes docs/benchmarks.md
 	@PYTHONPATH=scripts:benchmarks:. $(VBENCH)/bin/python benchmarks/bench.py $(if $(PARTS),--parts $(PARTS))
+
+clients: $(V3)/$(STAMP) ## ask the emulator with each client on this machine (gcloud, Node, Go, Python); writes docs/clients.md
+	@command -v npm >/dev/null && npm install --prefix tests/contract/clients --no-package-lock --no-audit --no-fund \
+	    || echo "without npm's googleapis"
+	@$(V3)/bin/python -m tests.contract.clients_table
+	$(V3)/bin/python -m pytest -q tests/contract/test_clients_table.py tests/contract/test_other_clients.py
 
 verify-google: $(V3)/$(STAMP) ## ask Google's service what the package relies on (PROJECT=... LOCATION=...); writes docs/verified.md
 	@PYTHONPATH=scripts:. $(V3)/bin/python scripts/verify_google.py $(if $(PROJECT),--project "$(PROJECT)") \
@@ -109,14 +126,20 @@ format: $(V3)/$(STAMP) ## format the code and apply ruff's safe fixes
 	$(V3)/bin/ruff check --fix --exit-zero --quiet .
 	$(V3)/bin/ruff format .
 
+# Always all of it: a page that is not read again keeps its warnings to itself.
+docs: $(VDOCS)/$(STAMP) ## build the documents into build/site/, a site that needs no network; warnings are errors
+	rm -rf build/site
+	$(VDOCS)/bin/python -m sphinx --builder html --fail-on-warning --quiet --fresh-env \
+	    --doctree-dir build/doctrees --conf-dir docs . build/site
+	@echo "The site begins at build/site/index.html"
+
 wheel: $(V3)/$(STAMP) ## build the wheel into dist/
 	rm -rf dist
 	$(V3)/bin/python -m build --wheel --no-isolation
 
-wheel-smoke: wheel ## install the built wheel into a fresh environment and run the smoke tests on it
-	rm -rf $(VWHEEL)
-	@scripts/environment.sh $(VWHEEL) constraints/airflow3.txt 3.13 dist/*.whl apache-airflow pytest pytest-asyncio
-	scripts/wheel_smoke.sh $(VWHEEL)
+# 3: nothing failed, and what could not be done here is in the account that it prints.
+release-check: $(VRELEASE)/$(STAMP) ## build sdist and wheel, install and use them on each Python and both ends of Airflow
+	@$(VRELEASE)/bin/python scripts/release_check.py --tools $(VRELEASE) || [ $$? -eq 3 ]
 
 constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.txt, the lowest into oldest.txt
 	for airflow in airflow3 airflow2; do \
@@ -128,11 +151,16 @@ constraints: $(V3)/$(STAMP) ## resolve the newest versions into constraints/*.tx
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    pyproject.toml constraints/celery.in --output-file constraints/celery.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    constraints/docs.in --output-file constraints/docs.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	    constraints/release.in --output-file constraints/release.txt
+	$(V3)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
 	    constraints/browser.in --output-file constraints/browser.txt
 	$(V3)/bin/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.10 --no-annotate \
 	    --no-header --constraint <(grep -vE '^($(DIRECT))==' constraints/releases/2.11.0.txt) \
 	    pyproject.toml --output-file constraints/oldest.txt
 
 clean: ## remove the environments and everything that was built
-	rm -rf $(V3) $(V2) $(VWHEEL) $(VBENCH) $(VCELERY) $(VBROWSER) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(V3) $(V2) $(VRELEASE) .venv-check-* $(VBENCH) $(VCELERY) $(VBROWSER) $(VDOCS) .venv-releases build dist .coverage* .mypy_cache .pytest_cache .ruff_cache \
+	    tests/contract/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -144,6 +144,17 @@ def clears_while_running(ti: Any) -> int:
         return len(cleared.all())
 
 
+def was_rescheduled(context: Context) -> bool:
+    """Tell whether a sensor that reschedules itself has poked before in this try."""
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_first_reschedule_date"):
+        return ti.get_first_reschedule_date(context) is not None
+    from airflow.sensors.base import _orig_start_date
+
+    this_try = {key: getattr(ti, key) for key in ("dag_id", "task_id", "run_id", "map_index", "try_number")}
+    return _orig_start_date(**this_try) is not None
+
+
 @functools.cache
 def stores_none() -> bool:
     """Tell whether this Airflow takes ``None`` for an XCom: 3.0 refuses it, the one with an SDK that has no hook."""

@@ -27,7 +27,17 @@ from typing import Any
 
 
 class WorkflowsError(Exception):
-    """Serve as the base of everything this package raises."""
+    """
+    Serve as the base of everything this package raises.
+
+    :param message: what happened, the news first, in one line.
+    :param execution_name: the full resource name of the execution that it is about, with the project as it was
+        requested; ``None`` where it is about none, or about one that nobody can name.
+    """
+
+    def __init__(self, message: str = "", *, execution_name: str | None = None) -> None:
+        super().__init__(message)
+        self.execution_name = execution_name
 
 
 class CredentialsError(WorkflowsError):
@@ -38,8 +48,8 @@ class CredentialsError(WorkflowsError):
     :param may_pass: whether they could not be had just now, but nothing says that they are wrong.
     """
 
-    def __init__(self, message: str, *, may_pass: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, may_pass: bool = False, execution_name: str | None = None) -> None:
+        super().__init__(message, execution_name=execution_name)
         self.may_pass = may_pass
 
 
@@ -47,12 +57,12 @@ class ExecutionError(WorkflowsError):
     """
     Say that an execution did not end the way it should have.
 
-    :param message: what happened, in one text that names the execution.
-    :param execution_name: the full resource name, with the project as it was requested.
     :param state: the state the execution was seen in last.
     :param error: the decoded ``error.payload``: any JSON value, not always a dict.
     :param step: the step that failed, where the service says so.
     :param line: the line of the workflow's source, where the service says so.
+    :param routine: the subworkflow that the step is in, or ``main``, where the service says so.
+    :param branch: which branch or iteration of a parallel step failed first, where one did.
     """
 
     def __init__(
@@ -64,13 +74,16 @@ class ExecutionError(WorkflowsError):
         error: Any = None,
         step: str | None = None,
         line: int | None = None,
+        routine: str | None = None,
+        branch: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.execution_name = execution_name
+        super().__init__(message, execution_name=execution_name)
         self.state = state
         self.error = error
         self.step = step
         self.line = line
+        self.routine = routine
+        self.branch = branch
 
 
 class ExecutionFailed(ExecutionError):
@@ -112,13 +125,12 @@ class WorkflowsApiError(WorkflowsError):
         unsent: bool = False,
         execution_name: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, execution_name=execution_name)
         self.status_code = status_code
         self.reason = reason
         self.retryable = retryable
         self.retry_after = retry_after
         self.unsent = unsent
-        self.execution_name = execution_name
 
 
 class ExecutionNotFound(WorkflowsApiError):

@@ -61,7 +61,7 @@ class ChaosRun:
             raise
         finally:
             self.monkey.stop()
-        self.monkey.set_clocks_right()
+        self.monkey.put_right()
         self.scene.spare_requests()
         say(f"no more trouble; waiting for the rest ({self.stopper.left} stops were not made)")
         self.stopper.finish()

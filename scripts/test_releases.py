@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from pythons import NoPython, find_python, version_of
+
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-releases"
 PAGE = ROOT / "docs" / "releases.md"
@@ -35,7 +37,7 @@ TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothes
 #: What tests need of a checkout: everything but the package itself.
 COPIED = (
     *("benchmarks", "constraints", "docs", "example_dags", "scripts", "tests"),
-    *("CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "README.md", "pyproject.toml"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "README.md", "SECURITY.md", "pyproject.toml"),
 )
 #: Holds the README to the page that is being written.
 COMPARES = "tests/unit/test_docs.py::test_supported_releases_were_tested"
@@ -53,6 +55,7 @@ SAMPLE = (
     "tests/unit/triggers",
     "tests/unit/test_compat.py",
     "tests/unit/test_docs.py",
+    "tests/unit/test_docs_code.py",
     "tests/unit/test_imports.py",
     "tests/unit/test_provider_info.py",
 )
@@ -62,7 +65,6 @@ CLUSTER = (*SAMPLE, "tests/airflow")
 GLANCE = ("tests/smoke", "tests/airflow/test_examples.py", "tests/unit/test_compat.py", "tests/unit/triggers")
 WORDS = {EVERYTHING: "everything", SAMPLE: "sample", CLUSTER: "sample, cluster", GLANCE: "glance"}
 HEADS = ("Airflow", "Python", "google-auth", "aiohttp", "what ran", "passed", "failed", "skipped", "on")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 @dataclass(frozen=True)
@@ -118,33 +120,6 @@ class CannotInstall(Exception):
 def say(text: str) -> None:
     """Print a line at once."""
     print(f"[releases] {text}", flush=True)
-
-
-def find_python(wanted: str) -> str:
-    """
-    Return an interpreter: of the wanted version, else of the nearest one that is there.
-
-    ``PYTHON310`` to ``PYTHON313`` in the environment name one that is not found by itself. Each candidate is run: it
-    may be a shim that ends with an error.
-    """
-    number = int(wanted.partition(".")[2])
-    for version in sorted(PYTHONS, key=lambda each: abs(int(each.partition(".")[2]) - number)):
-        named = os.environ.get(f"PYTHON{version.replace('.', '')}")
-        installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
-        for candidate in [*([named] if named else []), f"python{version}", *map(str, installed)]:
-            if version_of(candidate) == version:
-                return candidate
-    raise CannotInstall(f"no Python {PYTHONS[0]} to {PYTHONS[-1]} was found")
-
-
-def version_of(python: str) -> str | None:
-    """Return an interpreter's version as ``3.10``, or ``None`` where it does not work."""
-    code = "import sys, sqlite3, ssl; print('%d.%d' % sys.version_info[:2])"
-    try:
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 class Environment:
@@ -230,7 +205,7 @@ def test_release(
     today = str(datetime.now(timezone.utc).date())
     try:
         environment.install()
-    except CannotInstall as exc:
+    except (CannotInstall, NoPython) as exc:
         say(f"{release.name}: cannot be installed. {exc}")
         return [release.name, release.python, "-", "-", "cannot be installed", "-", "-", "-", today], False
     airflow, auth, aiohttp = environment.versions("apache-airflow", "google-auth", "aiohttp")

@@ -70,7 +70,9 @@ def deferred_wait(execution_id: str) -> Said:
     if event["status"] == "success":
         return None
     warnings = [
-        line.text.partition(" timestamp=")[0] for line in lines if line.level == "warning" and execution_id in line.text
+        line.text.partition(" timestamp=")[0]
+        for line in lines
+        if line.level == "warning" and execution_id[:8] in line.text
     ]
     return {"type": event["status"], "text": warnings[-1] if event["status"] == "timeout" else event["message"]}
 

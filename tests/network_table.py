@@ -386,7 +386,8 @@ class Outcome(NamedTuple):
     @property
     def reason(self) -> str:
         """Return the text without what was asked of whom."""
-        return self.text.rpartition("Could not ")[2].partition(": ")[2] if "Could not " in self.text else self.text
+        head, _, reason = self.text.partition(" s: " if self.text.startswith("Not seen") else ": ")
+        return reason.partition(" (projects/")[0] if head.startswith(("Could not ", "Not seen")) else self.text
 
 
 def _is_about_the_network(name: str) -> bool:

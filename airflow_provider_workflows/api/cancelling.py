@@ -40,13 +40,14 @@ takes the line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from airflow_provider_workflows.core.clock import Clock
 from airflow_provider_workflows.core.execution import Execution, is_ended
+from airflow_provider_workflows.core.messages import cancels
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsApiError, WorkflowsError
+from airflow_provider_workflows.exceptions import ExecutionNotFound, PermissionDenied, WorkflowsApiError, WorkflowsError
 
 # --- the bounds -----------------------------------------------------------------------------------------------------
 
@@ -85,6 +86,16 @@ def says_already_over(error: Exception) -> bool:
     if not isinstance(error, WorkflowsApiError):
         return False
     return error.status_code == 409 or (error.status_code == 400 and error.reason in _ALREADY_OVER)
+
+
+def may_come_to_be(error: Exception) -> bool:
+    """
+    Tell whether a cancel or a look may only have come before the service finds what it has created.
+
+    How soon it does is not documented, and a kill may follow a create by moments. Nobody asks to cancel here what was
+    never there, so it is asked again while there is time.
+    """
+    return isinstance(error, ExecutionNotFound)
 
 
 def ended_or_raise(execution: Execution, refused: WorkflowsApiError) -> Execution:
@@ -127,30 +138,42 @@ class Cancelling:
     def saw(self, state: str | None) -> None:
         """Take note of the state that an answer or a look shows."""
         self._state = state
+        if self.is_too_early():
+            self._error = None
 
     def failed(self, error: Exception) -> None:
-        """Take note of an error that is not to be tried again."""
-        self._error = error
+        """Take note of an error; once a cancel was taken, a look that does not find the execution says nothing."""
+        if self._state is None or not may_come_to_be(error):
+            self._error = error
+
+    def is_too_early(self) -> bool:
+        """Tell whether the cancel is to be asked again, because the execution was not found yet."""
+        return self._error is not None and may_come_to_be(self._error)
+
+    def is_answered(self) -> bool:
+        """Tell whether what is left is to look."""
+        return self._state is not None or (self._error is not None and not self.is_too_early())
 
     def is_open(self) -> bool:
-        """Tell whether a look can say more: the execution has not ended, or a refusal may mean that it has."""
-        return not is_ended(self._state) and (self._error is None or says_already_over(self._error))
+        """Tell whether asking again can say more: no end was seen, and no error that is the last word."""
+        final = self._error is not None and not says_already_over(self._error) and not self.is_too_early()
+        return not is_ended(self._state) and not final
 
     def report_delay(self) -> None:
         """Log that a cancel has not been sent yet, though it should have been."""
-        self._log.warning("%s could not be asked to cancel so far and may still be going; still trying.", self._name)
+        self._log.warning(cancels.not_asked_yet(self._name))
 
     def report(self) -> bool:
         """Log what became of the cancel; returns whether the execution is known to have ended."""
         ended = is_ended(self._state)
         if self._state == "CANCELLED":
-            self._log.info("%s is cancelled.", self._name)
+            self._log.info(cancels.cancelled(self._name))
         elif ended:
-            self._log.info("%s was already over when it was to be cancelled: %s.", self._name, self._state)
+            self._log.info(cancels.was_over(self._name, self._state))
         elif self._error is not None:
-            self._log.error("%s could not be cancelled and may still be going: %s", self._name, self._error)
+            self._log.error(cancels.not_cancelled(self._name, self._error))
         else:
-            self._log.warning("%s was asked to cancel and is still %s.", self._name, self._state)
+            self._log.warning(cancels.still_going(self._name, self._state))
         return ended
 
 
@@ -181,43 +204,37 @@ def cancel_bounded(client: CancelClient, name: ExecutionName, log: Any, seconds:
     :param seconds: for all of it: attempts, and looks whether it has worked.
     :return: whether the execution is known to have ended.
     """
-    cancelling, bounded = Cancelling(name, client.clock, log, seconds), client.within(seconds)
-    try:
-        cancelling.saw(bounded.cancel(name).get("state"))
-        while cancelling.is_open() and cancelling.has_time(CONFIRM_INTERVAL):
-            client.clock.sleep(CONFIRM_INTERVAL)
-            cancelling.saw(bounded.get(name, "BASIC").get("state"))
-    except WorkflowsError as exc:
-        cancelling.failed(exc)
-    return cancelling.report()
+    return cancel_several(client, [name], log, seconds)
 
 
 def cancel_several(
     client: CancelClient, names: Sequence[ExecutionName], log: Any, seconds: float = CANCEL_BOUND
-) -> None:
+) -> bool:
     """
     Cancel executions in the time of one: all are asked before the first is looked at; never raises for the API.
 
     :param seconds: for all of it.
+    :return: whether all are known to have ended.
     """
     bounded = client.within(seconds)
     every = {name: Cancelling(name, client.clock, log, seconds) for name in names}
-    for name, cancelling in every.items():
-        if cancelling.has_time():
-            _note(cancelling, bounded.cancel, name)
+    for number, (name, cancelling) in enumerate(every.items()):
+        if number == 0 or cancelling.has_time():
+            _ask(bounded, name, cancelling)
         else:
-            cancelling.failed(WorkflowsError("there was no time left to ask"))
+            cancelling.failed(WorkflowsError(cancels.no_time_left()))
     while asked := [name for name, each in every.items() if each.is_open() and each.has_time(CONFIRM_INTERVAL)]:
         client.clock.sleep(CONFIRM_INTERVAL)
         for name in asked:
-            _note(every[name], bounded.get, name, "BASIC")
-    for cancelling in every.values():
-        cancelling.report()
+            _ask(bounded, name, every[name])
+    ended = [cancelling.report() for cancelling in every.values()]
+    return all(ended)
 
 
-def _note(cancelling: Cancelling, ask: Callable[..., Execution], *arguments: Any) -> None:
-    """Take note of what came of asking."""
+def _ask(client: CancelClient, name: ExecutionName, cancelling: Cancelling) -> None:
+    """Cancel, or look where that was taken already; take note of what comes of it."""
     try:
-        cancelling.saw(ask(*arguments).get("state"))
+        answer = client.get(name, "BASIC") if cancelling.is_answered() else client.cancel(name)
+        cancelling.saw(answer.get("state"))
     except WorkflowsError as exc:
         cancelling.failed(exc)

@@ -111,6 +111,10 @@ class WorkflowsClient:
         """Get an execution; with ``fields`` (which must have ``name``) only those of its fields."""
         return cast("Execution", self._send(self.api.get(name, view, fields)))
 
+    def look(self, name: ExecutionName) -> Execution:
+        """Get what a wait has to know of an execution: its state, its step, its times."""
+        return self.get(name, "FULL", self.api.look_fields)
+
     def cancel(self, name: ExecutionName) -> Execution:
         """
         Cancel an execution and return what the service answers, which may still say ACTIVE.
@@ -220,7 +224,7 @@ class AsyncWorkflowsClient:
         return self.retry.clock
 
     async def _attempt(self, call: Call) -> dict[str, Any]:
-        operation, on_resend = call.outgoing.operation, self.on_resend
+        operation, on_resend = call.outgoing.subject.operation, self.on_resend
         resent = functools.partial(on_resend, operation) if on_resend else None
         answer = await send_async(self._session, call.outgoing, self._timeout, resent)
         return call.decode(answer, self.clock.time())

@@ -19,6 +19,7 @@ from typing import Any
 
 from airflow_provider_workflows.api.advice import advice
 from airflow_provider_workflows.core.envelope import error_in
+from airflow_provider_workflows.core.messages import failures
 from airflow_provider_workflows.core.quoting import told
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
@@ -41,6 +42,31 @@ _CLASSES: Mapping[int, type[WorkflowsApiError]] = {
     404: ExecutionNotFound,
     429: QuotaExceeded,
 }
+
+
+@dataclass(frozen=True)
+class Subject:
+    """
+    Say what a request is about, for errors.
+
+    :param operation: ``create``, ``get``, ``list``, ``cancel``, …; names the permission.
+    :param target: the workflow or the execution, in brief; or a part of it.
+    :param place: project and location, as a resource name; empty where they are not known.
+    :param execution_name: the execution's whole name, where the request is about one.
+    """
+
+    operation: str
+    target: str
+    place: str = ""
+    execution_name: str | None = None
+
+    def could_not(self, reason: str, advice: str = "") -> str:
+        """Return the text of a request that failed."""
+        return failures.could_not(self.operation, self.target, reason, advice, self.place)
+
+    def may_exist(self, reason: str) -> str:
+        """Return the text of a create that got no clear answer."""
+        return failures.may_exist(self.target, reason, self.place)
 
 
 @dataclass(frozen=True)
@@ -163,31 +189,27 @@ def _advice(operation: str, answer: ErrorAnswer) -> str:
     return advice(operation, status, answer.reason, answer.details)
 
 
-def api_error(operation: str, target: str, answer: ErrorAnswer, execution_name: str | None = None) -> WorkflowsApiError:
+def api_error(subject: Subject, answer: ErrorAnswer) -> WorkflowsApiError:
     """
     Make the exception for an error answer.
 
     A create that got 408 or a server's error is an :class:`AmbiguousCreate`: it may have taken effect.
-
-    :param operation: ``create``, ``get``, ``list``, ``cancel``, …; names the permission.
-    :param target: the resource the request was about, as the caller named it.
     """
     cls, retryable, unsent = _meaning(answer)
-    reason = f" {answer.reason}" if answer.reason else ""
-    parts = [f"Could not {operation} {target}: {answer.status_code}{reason}: {answer.message.rstrip('.')}."]
-    if operation == "create" and retryable and not unsent and cls is not QuotaExceeded:
+    reason = f"{answer.status_code}{f' {answer.reason}' if answer.reason else ''}: {answer.message}"
+    if subject.operation == "create" and retryable and not unsent and cls is not QuotaExceeded:
         cls = AmbiguousCreate
-        parts.append(ambiguity_advice(target))
-    elif advice := _advice(operation, answer):
-        parts.append(advice)
+        text = subject.may_exist(reason)
+    else:
+        text = subject.could_not(reason, _advice(subject.operation, answer))
     return cls(
-        " ".join(parts),
+        text,
         status_code=answer.status_code,
         reason=answer.reason,
         retryable=retryable,
         retry_after=answer.retry_after,
         unsent=unsent,
-        execution_name=execution_name,
+        execution_name=subject.execution_name,
     )
 
 
@@ -198,11 +220,3 @@ def _meaning(answer: ErrorAnswer) -> tuple[type[WorkflowsApiError], bool, bool]:
     if answer.is_rate_limit:
         return QuotaExceeded, True, False
     return _CLASSES.get(answer.status_code, WorkflowsApiError), is_retryable(answer.status_code), False
-
-
-def ambiguity_advice(target: str) -> str:
-    """Say what an ambiguous create means and how to find out."""
-    return (
-        "The request was sent, so an execution may exist. Look for it among the newest executions of "
-        f"{target} before starting another one."
-    )

@@ -75,8 +75,9 @@ class HistoryApi:
         entries = self._api.v1_only("get_step_entry", "stepEntries")()
         if isinstance(entry_id, bool) or not str(entry_id).isdecimal():
             raise ValueError(f"entry_id must be a step entry's number (its entryId), got {quoted(entry_id)}.")
-        target = f"{name}/stepEntries/{int(entry_id)}"
-        return self._api.call("get step entry", target, entries.get(name=target), str(name), read=_resource)
+        number = int(entry_id)
+        request = entries.get(name=f"{name}/stepEntries/{number}")
+        return self._api.call("get step entry", name, request, part=str(number), read=_resource)
 
     def list_callbacks(self, name: ExecutionName, *, page_size: int | None = None) -> Call:
         """Build the first page of a list of callbacks; see :meth:`ExecutionsApi.list_next` for the others."""
@@ -87,16 +88,16 @@ class HistoryApi:
     def export_data(self, name: ExecutionName) -> Call:
         """Build an export of an execution's metadata."""
         request = self._api.v1_only("export_data", "exportData")(name=str(name))
-        return self._api.call("export data of", str(name), request, str(name), read=_export)
+        return self._api.call("export data of", name, request, read=_export)
 
     def delete_execution_history(self, name: ExecutionName) -> Call:
         """Build a deletion of an execution's step entries."""
         request = self._api.v1_only("delete_execution_history", "deleteExecutionHistory")(name=str(name))
-        return self._api.call("delete the history of", str(name), request, str(name), read=_any_object)
+        return self._api.call("delete the history of", name, request, read=_any_object)
 
     def _page(self, name: ExecutionName, operation: str, request: Any, items: str, pages: Any) -> Call:
         read = functools.partial(_page, items)
-        return self._api.call(operation, str(name), request, str(name), read=read, items=items, pages=pages)
+        return self._api.call(operation, name, request, read=read, items=items, pages=pages)
 
 
 def _page_size(page_size: int | None, largest: int) -> int:

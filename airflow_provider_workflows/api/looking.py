@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import Clock
-from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
+from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines, Limit
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -24,8 +24,11 @@ from airflow_provider_workflows.core.execution import (
     Verdict,
     age_of,
     classify,
+    current_steps,
+    is_ended,
     is_known,
 )
+from airflow_provider_workflows.core.messages import failures, life
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionNotFound, ExecutionTimeout, WorkflowsApiError
@@ -75,30 +78,41 @@ def is_passing(error: Exception, waited: float) -> bool:
     return isinstance(error, WorkflowsApiError) and error.retryable
 
 
-class StateLog:
-    """Log each change of an execution's state once, and warn once about a state nobody knows."""
+def tell_state(log: Any, name: ExecutionName, state: str | None) -> None:
+    """Log a state that is new, but for an end, which whoever waits tells or raises; warn about one nobody knows."""
+    if not is_known(state):
+        log.warning(life.is_in_unknown(name, state))
+    elif not is_ended(state):
+        log.info(life.is_in(name, state))
 
-    def __init__(self, name: str, log: Any) -> None:
+
+class Progress:
+    """
+    Log each change of an execution's state once, and each step that it comes to.
+
+    :ivar state: the last one seen.
+    """
+
+    def __init__(self, name: ExecutionName, log: Any) -> None:
+        self.state: str | None = None
         self._name = name
         self._log = log
-        self._last: str | None = None
+        self._steps: list[tuple[str, str]] = []
 
-    def saw(self, state: str | None) -> None:
-        """Take note of a state."""
-        if state == self._last:
-            return
-        if is_known(state):
-            self._log.info("%s is %s.", self._name, state)
-        else:
-            self._log.warning("%s is in the state %s, which is not known here; waiting on.", self._name, state)
-        self._last = state
+    def saw(self, execution: Execution) -> None:
+        """Take note of a look."""
+        state, steps = execution.get("state"), current_steps(execution)
+        if state != self.state:
+            self.state = state
+            tell_state(self._log, self._name, state)
+        if steps and steps != self._steps and not is_ended(state):
+            self._steps = steps
+            self._log.info(life.at_step(self._name, steps))
 
 
-def timed_out(name: ExecutionName, state: str | None) -> ExecutionTimeout:
+def timed_out(name: ExecutionName, state: str | None, limit: Limit | None = None) -> ExecutionTimeout:
     """Make the exception for an execution that did not start or end in time; the caller raises it."""
-    what = "start" if state == "QUEUED" else "end"
-    message = f"{name} did not {what} before its deadline; its last state seen is {state or 'not known'}."
-    return ExecutionTimeout(message, execution_name=str(name), state=state)
+    return ExecutionTimeout(failures.timed_out(name, state, limit), execution_name=str(name), state=state)
 
 
 def wait_for_end(
@@ -125,7 +139,7 @@ def wait_for_end(
     from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 
     started = clock.monotonic()
-    states, outage = StateLog(str(name), log), Outage()
+    progress, outage = Progress(name, log), Outage()
     execution: Execution = {}
     age = 0.0  # when the waiting began
     state: str | None = None
@@ -135,7 +149,7 @@ def wait_for_end(
             execution = look()
             age = max(age, age_of(execution, clock.time()) - (clock.monotonic() - started))
             state, failures = execution.get("state"), 0
-            states.saw(state)
+            progress.saw(execution)
             outage.is_over()
             if classify(state, success_states, failure_states) is not Verdict.WAITING:
                 return execution

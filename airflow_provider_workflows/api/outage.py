@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_workflows.core.messages import looks
+from airflow_provider_workflows.core.names import ExecutionName
+
 #: An outage is worth another word after so many seconds, and then each time it has lasted twice as long.
 SAY_AGAIN = 60.0
 
@@ -34,18 +37,6 @@ class Outage:
         self._since = None
 
 
-def warn_of_outage(log: Any, name: object, error: Exception, pause: float, lasted: float) -> None:
+def warn_of_outage(log: Any, name: ExecutionName, error: Exception, pause: float, lasted: float) -> None:
     """Log that a look failed and will be repeated, and for how many seconds none has gone well."""
-    if lasted:
-        text = "Nobody could look at %s for %s; asking again in %.0f s: %s"
-        log.warning(text, name, _span(lasted), pause, error)
-    else:
-        log.warning("A look at %s failed and will be repeated in %.0f s: %s", name, pause, error)
-
-
-def _span(seconds: float) -> str:
-    """Say a span of time in the unit that people would take."""
-    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    log.warning(looks.not_seen(name, error, pause, lasted))

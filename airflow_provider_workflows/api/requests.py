@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.errors import api_error, read_error
+from airflow_provider_workflows.api.errors import Subject, api_error, read_error
 from airflow_provider_workflows.api.transport import Answer, Outgoing, send
 from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, GOOGLE_UNIVERSE
 from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_formed
 from airflow_provider_workflows.core.labels import check_labels
-from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, named_in
 from airflow_provider_workflows.core.quoting import quoted
+from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -60,7 +61,7 @@ class SessionHttp:
 
         content = body.encode() if isinstance(body, str) else body
         operation = "create" if method == "POST" and not uri.partition("?")[0].endswith(":cancel") else "request"
-        outgoing = Outgoing(operation, uri.partition("?")[0], method, uri, _without_gzip_agent(headers), content)
+        outgoing = Outgoing(_subject_of(operation, uri), method, uri, _without_gzip_agent(headers), content)
         answer = send(self._session, outgoing, self._timeout)
         lowered = {key.lower(): value for key, value in answer.headers.items()}
         response = httplib2.Response({"status": str(answer.status), **lowered})  # type: ignore[no-untyped-call]
@@ -68,6 +69,20 @@ class SessionHttp:
 
     def close(self) -> None:
         """Close nothing: the session belongs to the hook."""
+
+
+def _subject_of(operation: str, uri: str) -> Subject:
+    """Say what a request is about that somebody else has built."""
+    path = uri.partition("?")[0]
+    name = named_in(path)
+    if name is None:
+        return Subject(operation, path)
+    return _subject(operation, name)
+
+
+def _subject(operation: str, name: WorkflowName | ExecutionName, part: str = "") -> Subject:
+    whole = str(name) if isinstance(name, ExecutionName) else None
+    return Subject(operation, f"{part} of {name.brief}" if part else name.brief, name.place, whole)
 
 
 class _BuildsOnly:
@@ -137,8 +152,8 @@ class Call:
         """
         decoded = self._decoded(answer) if answer.status in _WITH_CONTENT else None
         if decoded is None:
-            out, error = self.outgoing, read_error(answer.status, answer.headers, answer.content, now)
-            raise api_error(out.operation, out.target, error, out.execution_name)
+            error = read_error(answer.status, answer.headers, answer.content, now)
+            raise api_error(self.outgoing.subject, error)
         return decoded
 
     def _decoded(self, answer: Answer) -> dict[str, Any] | None:
@@ -182,19 +197,24 @@ class ExecutionsApi:
         self._executions = self._resource.projects().locations().workflows().executions()
         self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001
 
+    @property
+    def look_fields(self) -> str:
+        """Return what a wait has to know of an execution, as far as this version has it."""
+        return ",".join(each for each in ("name", "state", "status", "startTime", "createTime") if each in self._schema)
+
     def create(self, workflow: WorkflowName, body: Mapping[str, Any]) -> Call:
         """Build a create; ``body`` holds writable Execution fields, ``argument`` as JSON text."""
         self.check_body(body)
-        return self.call("create", str(workflow), self._executions.create(parent=str(workflow), body=dict(body)))
+        return self.call("create", workflow, self._executions.create(parent=str(workflow), body=dict(body)))
 
     def get(self, name: ExecutionName, view: str = "FULL", fields: str | None = None) -> Call:
         """Build a get; ``view`` is ``BASIC`` (no argument, result, error) or ``FULL``, ``fields`` leaves others out."""
         request = self._executions.get(name=str(name), view=_check_view(view), **_partial(fields))
-        return self.call("get", str(name), request, str(name))
+        return self.call("get", name, request)
 
     def cancel(self, name: ExecutionName) -> Call:
         """Build a cancel; its body is empty, as the REST reference wants."""
-        return self.call("cancel", str(name), self._executions.cancel(name=str(name)), str(name))
+        return self.call("cancel", name, self._executions.cancel(name=str(name)))
 
     def list(
         self,
@@ -220,14 +240,22 @@ class ExecutionsApi:
             raise ValueError(msg)
         arguments["pageSize"] = min(page_size or largest, largest)
         request = self._executions.list(**arguments)
-        return self.call("list", str(workflow), request, read=_page, pages=self._executions)
+        return self.call("list", workflow, request, read=_page, pages=self._executions)
 
     def list_next(self, call: Call, decoded: Mapping[str, Any]) -> Call | None:
-        """Build the page after the one that ``decoded`` is, of any list; ``None`` after the last."""
+        """
+        Build the page after the one that ``decoded`` is, of any list; ``None`` after the last.
+
+        :raises WorkflowsApiError: where it is the same page again, which would never end.
+        """
         request = call.pages.list_next(call.request, decoded)
         if request is None:
             return None
         request.uri = _without_skip(request.uri)
+        if request.uri == call.outgoing.url:
+            subject = call.outgoing.subject
+            text = subject.could_not("the answer names the page that it is as the next one")
+            raise WorkflowsApiError(text, execution_name=subject.execution_name)
         return replace(call, outgoing=replace(call.outgoing, url=request.uri), request=request)
 
     def check_body(self, body: Mapping[str, Any]) -> None:
@@ -272,18 +300,18 @@ class ExecutionsApi:
     def call(
         self,
         operation: str,
-        target: str,
+        name: WorkflowName | ExecutionName,
         request: Any,
-        execution_name: str | None = None,
         *,
+        part: str = "",
         read: Callable[[Mapping[str, Any]], dict[str, Any] | None] = well_formed,
         items: str = "executions",
         pages: Any = None,
     ) -> Call:
-        """Make a call of a request of googleapiclient's; operation and target are for what errors say."""
+        """Make a call of a request of googleapiclient's; operation, name and part of it are for what errors say."""
         body = request.body.encode() if isinstance(request.body, str) else request.body
         headers = _without_gzip_agent(request.headers)
-        outgoing = Outgoing(operation, target, request.method, request.uri, headers, body, execution_name)
+        outgoing = Outgoing(_subject(operation, name, part), request.method, request.uri, headers, body)
         return Call(outgoing, request, read, items, pages)
 
 

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.errors import ambiguity_advice
+from airflow_provider_workflows.api.errors import Subject
 from airflow_provider_workflows.auth.evidence import Evidence, evidence_of
 from airflow_provider_workflows.auth.token_errors import credentials_error, is_transient
 from airflow_provider_workflows.core.catching import caught
+from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.exceptions import AmbiguousCreate, CredentialsError, WorkflowsApiError
 
 if TYPE_CHECKING:
@@ -29,20 +30,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Outgoing:
     """
-    Hold one HTTP request, and for errors what it is about.
+    Hold one HTTP request.
 
-    :param operation: ``create``, ``get``, ``list`` or ``cancel``.
-    :param target: the resource as the caller named it.
-    :param execution_name: the execution, where the request is about one.
+    :param subject: what it is about.
     """
 
-    operation: str
-    target: str
+    subject: Subject
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None
-    execution_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def send(session: AuthorizedSession, outgoing: Outgoing, timeout: float) -> Answ
                 allow_redirects=False,
             )
             return Answer(response.status_code, response.headers, response.content)
-        raise _mapped(outgoing, trouble, evidence)
+        raise _mapped(outgoing, trouble, evidence, timeout)
     finally:
         # A signal's handler may send within a request that it has interrupted, and goes back into that.
         evidence.sent = interrupted
@@ -105,49 +102,47 @@ async def send_async(
             evidence=evidence,
         )
         return Answer(response.status, response.headers, await response.read())
-    raise _mapped(outgoing, trouble, evidence)
+    raise _mapped(outgoing, trouble, evidence, timeout)
 
 
-def _mapped(outgoing: Outgoing, trouble: caught, evidence: Evidence) -> BaseException:
+def _mapped(outgoing: Outgoing, trouble: caught, evidence: Evidence, timeout: float) -> BaseException:
     """
     Return this package's exception for anything that goes wrong between here and the service.
 
     google-auth's and requests' own texts can hold tokens and whole URLs, so they do not travel along.
     """
     assert trouble.error is not None  # noqa: S101 - for the type checker
-    return _map(outgoing, trouble.error, sent=evidence.sent) or trouble.error
+    return _map(outgoing.subject, trouble.error, timeout, sent=evidence.sent) or trouble.error
 
 
-def _map(outgoing: Outgoing, exc: BaseException, *, sent: bool) -> Exception | None:
+def _map(subject: Subject, exc: BaseException, timeout: float, *, sent: bool) -> Exception | None:
     """Choose the exception; ``None`` for what is not the network's or the credentials' doing."""
     import aiohttp
     import requests.exceptions as requests_errors
     from google.auth.exceptions import GoogleAuthError
 
     if isinstance(exc, GoogleAuthError):
-        return _no_token(outgoing, exc)
+        return _no_token(subject, exc)
     kinds: tuple[type[Exception], ...] = (requests_errors.RequestException, aiohttp.ClientError)
     kinds += (asyncio.TimeoutError, OSError)
-    return _no_answer(outgoing, exc, sent=sent) if isinstance(exc, kinds) else None
+    return _no_answer(subject, exc, timeout, sent=sent) if isinstance(exc, kinds) else None
 
 
-def _no_token(outgoing: Outgoing, exc: BaseException) -> Exception:
+def _no_token(subject: Subject, exc: BaseException) -> Exception:
     """Map a refresh that failed: the request itself was never sent, or was answered 401."""
-    error = credentials_error(exc)
-    text = f"Could not {outgoing.operation} {outgoing.target}: {error}."
+    text = subject.could_not(str(credentials_error(exc)))
     if is_transient(exc):
-        return WorkflowsApiError(text, retryable=True, unsent=True, execution_name=outgoing.execution_name)
-    return CredentialsError(text)
+        return WorkflowsApiError(text, retryable=True, unsent=True, execution_name=subject.execution_name)
+    return CredentialsError(text, execution_name=subject.execution_name)
 
 
-def _no_answer(outgoing: Outgoing, exc: BaseException, *, sent: bool) -> WorkflowsApiError:
+def _no_answer(subject: Subject, exc: BaseException, timeout: float, *, sent: bool) -> WorkflowsApiError:
     """Map a connection that broke, was refused or stayed silent."""
-    text = f"Could not {outgoing.operation} {outgoing.target}: {_describe(exc, sent=sent)}."
-    cls = WorkflowsApiError
-    if outgoing.operation == "create" and sent:
-        cls = AmbiguousCreate
-        text += " " + ambiguity_advice(outgoing.target)
-    return cls(text, retryable=True, unsent=not sent, execution_name=outgoing.execution_name)
+    reason = _describe(exc, timeout, sent=sent)
+    if subject.operation == "create" and sent:
+        return AmbiguousCreate(subject.may_exist(reason), retryable=True)
+    text = subject.could_not(reason)
+    return WorkflowsApiError(text, retryable=True, unsent=not sent, execution_name=subject.execution_name)
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
@@ -173,12 +168,12 @@ _REASONS = {
 }
 
 
-def _describe(exc: BaseException, *, sent: bool) -> str:
+def _describe(exc: BaseException, timeout: float, *, sent: bool) -> str:
     """Name what happened; library texts are left out, because they can hold whole URLs and headers."""
     names = {type(each).__name__ for each in _chain(exc)}
     if not sent:
         why = next((text for kind, text in _REASONS.items() if any(kind in name for name in names)), "")
         return f"no connection to the service{why}"
     if any("Timeout" in name for name in names):
-        return "no answer in time"
+        return f"no answer within {life.span(timeout)} (the connection's `timeout`, at most)"
     return f"the connection broke ({type(exc).__name__})"

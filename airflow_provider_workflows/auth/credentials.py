@@ -23,6 +23,7 @@ from airflow_provider_workflows.auth.token_errors import credentials_error, is_t
 from airflow_provider_workflows.auth.tokens import make_token_session
 from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, choose_endpoint, knowing_universe, universe_of
 from airflow_provider_workflows.core.catching import caught
+from airflow_provider_workflows.core.messages import setup
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
 
@@ -64,7 +65,7 @@ def load_credentials(settings: ConnectionSettings, impersonation_chain: str | Se
     credentials, project = _source(settings)
     if settings.is_anonymous:
         if settings.impersonation_chain:
-            log.warning("The connection is anonymous: impersonation_chain is not used and no token is sent.")
+            log.warning(setup.anonymous())
         return Resolved(credentials, settings.project, choose_endpoint(settings.api_endpoint, None))
     if settings.impersonation_chain or not settings.api_endpoint:
         credentials = knowing_universe(credentials)

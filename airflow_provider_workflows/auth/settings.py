@@ -20,8 +20,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_workflows.auth.fields import FIELDS, MASKS, REFUSED_FIELDS, as_list, masked
 from airflow_provider_workflows.core.execution import API_VERSIONS
+from airflow_provider_workflows.core.messages import setup
 from airflow_provider_workflows.core.names import check_project
-from airflow_provider_workflows.core.quoting import is_quotable, quoted, quoted_fields
+from airflow_provider_workflows.core.quoting import is_quotable, quoted_fields
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def _warn_about_misspelt(extra: Mapping[str, Any]) -> None:
     for key in set(extra) - set(known) - set(REFUSED_FIELDS):
         similar = get_close_matches(str(key), known, n=1, cutoff=0.85)
         if similar:
-            log.warning("Connection extra %s is not known and ignored; did you mean %r?", quoted(key), similar[0])
+            log.warning(setup.misspelt_extra(key, similar[0]))
 
 
 def _check_one_identity(settings: ConnectionSettings) -> None:

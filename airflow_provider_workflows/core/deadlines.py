@@ -12,6 +12,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """
+    Say by which parameter a wait is late.
+
+    :param seconds: its value.
+    :param deadline: epoch seconds; ``None`` where only Airflow knows.
+    """
+
+    parameter: str
+    seconds: float
+    deadline: float | None = None
+
+    @property
+    def began(self) -> float | None:
+        """Return the epoch seconds from which it is counted."""
+        return None if self.deadline is None else self.deadline - self.seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Deadlines:
     """
     Hold by when an execution must have ended, and by when it must have left the queue.
@@ -34,6 +53,12 @@ class Deadlines:
     def passed(self, state: str | None, now: float) -> bool:
         """Tell whether an execution in this state is late."""
         return self.left(state, now) <= 0
+
+    def is_of_queue(self, state: str | None) -> bool:
+        """Tell whether it is the queue's deadline by which an execution in this state is late first."""
+        if state != "QUEUED" or self.queued_deadline is None:
+            return False
+        return self.deadline is None or self.queued_deadline <= self.deadline
 
     def until_next(self, now: float) -> float:
         """Return the seconds until a deadline passes, whether or not it will count by then; infinite after the last."""

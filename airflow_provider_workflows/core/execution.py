@@ -100,6 +100,8 @@ def execution_id_of(execution: Mapping[str, Any]) -> str:
     return str(execution["name"]).rpartition("/")[2]
 
 
+_DURATION = re.compile(r"\d{1,9}(\.\d{1,9})?s")
+_LONGEST = 1e9
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -144,6 +146,17 @@ def _first_time(execution: Mapping[str, Any], *fields: str) -> datetime:
 def age_of(execution: Mapping[str, Any], now: float) -> float:
     """Return for how many seconds an execution has been going at an epoch time; 0 where it does not say."""
     return max(0.0, now - started_at(execution).timestamp())
+
+
+def duration_of(execution: Mapping[str, Any]) -> float | None:
+    """Return for how many seconds an execution ran; ``None`` where it does not say."""
+    text = execution.get("duration")
+    if isinstance(text, str) and _DURATION.fullmatch(text):
+        return float(text[:-1])
+    if not {"startTime", "endTime"} <= execution.keys():
+        return None
+    ran = (_first_time(execution, "endTime") - _first_time(execution, "startTime")).total_seconds()
+    return ran if 0 <= ran < _LONGEST else None
 
 
 class Verdict(Enum):

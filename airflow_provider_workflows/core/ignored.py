@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from airflow_provider_workflows.core.messages import setup
+
 #: What stands for each of them here.
 IGNORED: Mapping[str, str] = {
     "retry": "the connection's num_retries says how often a request is repeated",
@@ -30,4 +32,4 @@ class IgnoredArguments(TypedDict, total=False):
 def ignored_line(given: Mapping[str, Any]) -> str | None:
     """Return the line for those that have been given, by name; ``None`` where none has been."""
     told = [f"{name} ({IGNORED[name]})" for name, value in given.items() if value is not None and value != ()]
-    return f"Deprecated and ignored, so remove it: {'; '.join(told)}." if told else None
+    return setup.ignored(told) if told else None

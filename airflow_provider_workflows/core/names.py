@@ -23,6 +23,7 @@ _WHOLE_NAME = re.compile(
     r"projects/(?P<project_id>[^/]+)/locations/(?P<location>[^/]+)/workflows/(?P<workflow_id>[^/]+)"
     r"(?:/executions/(?P<execution_id>[^/]+))?"
 )
+_IN_TEXT = re.compile(r"projects/[\w:.-]+/locations/[\w-]+/workflows/([\w-]+)/executions/([\w-]+)")
 #: What each part is called in errors, where more than a plain id is taken.
 _WHOLE = {"workflow_id": "projects/…/workflows/…", "execution_id": "projects/…/executions/…"}
 
@@ -76,6 +77,24 @@ def said(workflow_id: Any, execution_id: Any = None, location: Any = None, proje
     return Said(**parts)
 
 
+def named_in(path: str) -> WorkflowName | ExecutionName | None:
+    """Return the workflow or the execution whose resource name stands in a URL's path; ``None`` for neither."""
+    found = _WHOLE_NAME.search(path)
+    if found is None:
+        return None
+    try:
+        workflow = WorkflowName(found["project_id"], found["location"], found["workflow_id"].partition(":")[0])
+        execution_id = (found["execution_id"] or "").partition(":")[0]
+        return workflow.execution(execution_id) if execution_id else workflow
+    except ValueError:
+        return None
+
+
+def shortened(text: str) -> str:
+    """Return a text with the executions in brief that it names in whole."""
+    return _IN_TEXT.sub(lambda found: f"{found[1]} {found[2][:8]}", text)
+
+
 def _differ(part: str, one: str, other: str) -> bool:
     return one != other and (part != "project_id" or one.isdecimal() == other.isdecimal())
 
@@ -100,7 +119,17 @@ class WorkflowName:
 
     def __str__(self) -> str:
         """Return the resource name, ``projects/…/locations/…/workflows/…``."""
-        return f"projects/{self.project}/locations/{self.location}/workflows/{self.workflow}"
+        return f"{self.place}/workflows/{self.workflow}"
+
+    @property
+    def place(self) -> str:
+        """Return ``projects/…/locations/…``."""
+        return f"projects/{self.project}/locations/{self.location}"
+
+    @property
+    def brief(self) -> str:
+        """Return what a text calls it."""
+        return self.workflow
 
     def execution(self, execution_id: str) -> ExecutionName:
         """Name one execution of this workflow."""
@@ -125,6 +154,16 @@ class ExecutionName:
     def __str__(self) -> str:
         """Return the resource name, ``projects/…/locations/…/workflows/…/executions/…``."""
         return f"{self.workflow_name}/executions/{self.execution_id}"
+
+    @property
+    def place(self) -> str:
+        """Return ``projects/…/locations/…``."""
+        return self.workflow_name.place
+
+    @property
+    def brief(self) -> str:
+        """Return what a text calls it: its workflow and the first eight characters of its id."""
+        return f"{self.workflow_name.workflow} {self.execution_id[:8]}"
 
     @classmethod
     def parse(cls, name: str) -> ExecutionName:

@@ -32,6 +32,16 @@ _TELLTALE = re.compile(
     r"|(passw(or)?d|secret|token|key|credentials?|auth)[\\\"']*\s*[=:]",
     re.IGNORECASE,
 )
+# What a text says of itself that it is secret, with the word before it.
+_SAID = (
+    re.compile(r"(\b(?:bearer|basic)\s+)(?=\S*[\d._=/+])[^\s\"',;]+", re.IGNORECASE),
+    re.compile(r"((?:passw(?:or)?d|pwd)[\"'\\]*\s*[=:]\s*[\"'\\]*)[^\s\"',;]+", re.IGNORECASE),
+    re.compile(
+        r"((?:secret|token|key|credentials?|authorization)(?:[\"'\\]+\s*:\s*[\"'\\]+|[\"'\\]*=[\"'\\]*))"
+        r"[^\s\"',;]+",
+        re.IGNORECASE,
+    ),
+)
 _KEY = re.compile(r"AIza[\w-]{30,}|GOCSPX-[\w-]{10,}|gh[opsu]_\w{30,}")
 
 
@@ -61,9 +71,13 @@ def told(text: str) -> str:
     """
     Return a text of the service as it can stand in a log: one line, without control characters.
 
-    Words that look like a key or a token are left out: the service quotes what it was sent.
+    Words that look like a key or a token are left out, or stand where one does: the service quotes what it was sent,
+    and a workflow says anything.
     """
-    return re.sub(r"\S+", _unless_key, one_line(text))
+    line = one_line(text)
+    for pattern in _SAID:
+        line = pattern.sub(r"\1…", line)
+    return re.sub(r"\S+", _unless_key, line)
 
 
 def _unless_key(word: re.Match[str]) -> str:

@@ -21,10 +21,15 @@ class Choice:
 
     :param attach: the one to go on with; ``None`` to create one.
     :param cancel: those that nobody waits for any more.
+    :param newest: of those that say why none is attached to: of the same create, where there are any; ``None`` where
+        there are none at all.
+    :param is_mine: whether it is of the same create and generation.
     """
 
     attach: Execution | None
     cancel: tuple[Execution, ...]
+    newest: Execution | None = None
+    is_mine: bool = False
 
 
 def choose(found: Iterable[Execution], key: str, generation: int, *, not_before: float, cancel_stale: bool) -> Choice:
@@ -52,4 +57,4 @@ def choose(found: Iterable[Execution], key: str, generation: int, *, not_before:
         candidates = [each for each in going if each in mine]
     attach = max(candidates, key=created_at, default=None)
     stale = tuple(each for each in going if each is not attach) if cancel_stale else ()
-    return Choice(attach, stale)
+    return Choice(attach, stale, max(now or every, key=created_at, default=None), bool(now))

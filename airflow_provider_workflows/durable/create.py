@@ -26,13 +26,14 @@ try has taken over, :class:`Leaving` ends a try that is killed or taken over.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.cancelling import CANCEL_BOUND, cancel_bounded
 from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.core.execution import Execution, created_at, execution_id_of, is_ended
+from airflow_provider_workflows.core.messages import cancels, failures, retries
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.durable.choice import Choice, choose
 from airflow_provider_workflows.durable.earlier import EarlierTries
@@ -42,7 +43,6 @@ from airflow_provider_workflows.durable.leaving import Attempt, Leaving, Progres
 from airflow_provider_workflows.durable.record import Record, Store, check_not_taken_over
 from airflow_provider_workflows.durable.recording import Recording, TaskKilled
 from airflow_provider_workflows.durable.search import LOOK_BACK_MARGIN, TaskSearch
-from airflow_provider_workflows.durable.unclear import unclear
 from airflow_provider_workflows.exceptions import AmbiguousCreate, WorkflowsError
 
 if TYPE_CHECKING:
@@ -115,9 +115,10 @@ class DurableCreate:
         if self._earlier.may_exist:
             self._refuse_to_guess()
             choice = self._look_back()
-            self._cancel(choice.cancel, "is left from before this task was cleared or changed")
+            self._cancel(choice.cancel, retries.left_over)
             if choice.attach is not None:
                 return self._attach(choice.attach)
+            self._tell_why_anew(choice)
         return self._create()
 
     def note_kill(self) -> bool:
@@ -148,14 +149,13 @@ class DurableCreate:
         if self._search is not None or record is None or not record.is_unanswered:
             return
         if (record.key, record.generation) == (self._key, self._identity.generation):
-            raise self._unclear("an earlier try sent a create and did not live to see the answer")
+            raise self._unclear(failures.sent_before())
 
     def _look_back(self) -> Choice:
         try:
             return self._earlier.choose(self._choose)
         except WorkflowsError as exc:
-            why = f"looking for one of an earlier try failed: {exc}"
-            exc.args = (f"No execution of {self._workflow} was created, because {why}",)
+            exc.args = (failures.not_looked_back(self._workflow, exc),)
             raise
 
     def _choose(self, found: Iterable[Execution]) -> Choice:
@@ -172,18 +172,26 @@ class DurableCreate:
         recorded = record if record is not None and record.execution_id == name.execution_id else None
         since = recorded.since if recorded is not None else created_at(execution).timestamp()
         since = min(since, self._client.clock.time())  # whoever wrote it may have had another clock
-        self._log.info("%s of an earlier try is %s: going on with it.", name, execution.get("state"))
+        self._log.info(retries.going_on(name, execution.get("state")))
         self._progress.execution = execution
         self._recording.goes_on_with(execution, since, label_of(execution, ATTEMPT))
         self._stop_if_killed()
         return Created(execution, since, attached=True)
 
-    def _cancel(self, executions: Iterable[Execution], why: str) -> None:
+    def _tell_why_anew(self, choice: Choice) -> None:
+        """Log why nothing of an earlier try is gone on with; what is cancelled has its own line."""
+        if choice.newest is None:
+            self._log.info(retries.creating_because_none(self._workflow))
+        elif choice.newest not in choice.cancel:
+            reason = retries.creating_anew if choice.is_mine else retries.creating_after_change
+            self._log.info(reason(self._name(choice.newest), choice.newest.get("state")))
+
+    def _cancel(self, executions: Iterable[Execution], reason: Callable[[ExecutionName], str]) -> None:
         """Cancel what is nobody's any more, while the task is this try's: else it may be what the next one made."""
         for execution in executions:
             check_not_taken_over(self._store)
             name = self._name(execution)
-            self._log.warning("%s %s: cancelling it.", name, why)
+            self._log.warning(reason(name))
             cancel_bounded(self._client, name, self._log)
 
     def _name(self, execution: Execution) -> ExecutionName:
@@ -243,7 +251,7 @@ class DurableCreate:
         """End a task that was killed and goes on all the same; stop what it has learnt of meanwhile."""
         if self._progress.killed:
             self._stop()
-            raise TaskKilled("The task was killed while it was creating an execution.")
+            raise TaskKilled(cancels.killed_while_creating())
 
     def _check_later(self) -> None:
         """Notice that another try has taken over, where no store tells."""
@@ -258,18 +266,18 @@ class DurableCreate:
 
     def _settle(self, attempt: Attempt, lost: AmbiguousCreate) -> Execution | None:
         """Find the execution of a create without an answer; ``None`` where it surely made none."""
-        self._log.warning("%s", lost)
         if self._search is None:
-            raise self._unclear(str(lost)) from lost
+            raise self._unclear(failures.sent_and_lost(lost)) from None  # which says all that the other says
+        self._log.warning(retries.no_clear_answer(self._workflow, lost))
         try:
             execution = self._search.settle(attempt.id)
         except WorkflowsError as exc:
-            raise self._unclear(f"looking for it failed: {exc}") from lost
+            raise self._unclear(failures.looking_failed(exc)) from None
         if execution is None:
             self._progress.unanswered = None
-            self._log.info("The create without an answer made no execution of %s.", self._workflow)
+            self._log.info(retries.made_none(self._workflow))
         else:
-            self._log.info("%s is the one whose answer got lost: going on with it.", self._name(execution))
+            self._log.info(retries.found_lost(self._name(execution)))
         return execution
 
     def _created(self, execution: Execution, attempt: Attempt) -> Created:
@@ -281,7 +289,7 @@ class DurableCreate:
         except TaskKilled:
             raise
         except Exception:
-            self._log.warning("%s was created when another try had taken over.", self._name(execution))
+            self._log.warning(retries.created_too_late(self._name(execution)))
             self.leaving(self._client).give_way()
             raise
         if len(self._progress.attempts) > 1:
@@ -293,11 +301,12 @@ class DurableCreate:
         try:
             found = self._search.of_attempts(self._progress.ids) if self._search else []
         except WorkflowsError as exc:
-            self._log.warning("Whether an attempt that was given up made an execution cannot be told: %s", exc)
+            self._log.warning(retries.given_up_unknown(self._workflow, exc))
             return
         twins = [each for each in found if execution_id_of(each) != execution_id_of(kept)]
-        self._cancel((each for each in twins if not is_ended(each.get("state"))), "appeared after it was given up")
+        self._cancel((each for each in twins if not is_ended(each.get("state"))), retries.twin)
 
     def _unclear(self, why: str) -> AmbiguousCreate:
-        now, labelled = self._client.clock.time(), self._search is not None
-        return unclear(self._workflow, why, now=now, labelled=labelled)
+        """Return the error to stop with; with labels the next try can tell, without them it could only guess."""
+        text = failures.cannot_tell(self._workflow, why, self._client.clock.time())
+        return AmbiguousCreate(text, retryable=self._search is not None)

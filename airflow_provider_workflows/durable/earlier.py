@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.looking import SHORTEST_INTERVAL, is_passing, wait_after_error
 from airflow_provider_workflows.core.execution import Execution, execution_id_of, is_ended
+from airflow_provider_workflows.core.messages import retries
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.durable.choice import Choice
 from airflow_provider_workflows.durable.identity import TaskIdentity
@@ -56,7 +57,8 @@ class EarlierTries:
             choice = decide(recorded)
             if choice.attach is None:
                 raise
-            self.log.warning("Whether there are others beside the recorded execution cannot be told: %s", exc)
+            if self.record is not None:
+                self.log.warning(retries.others_unknown(self.record.workflow, exc))
             return choice
 
     def within(self, seconds: float, client: WorkflowsClient) -> EarlierTries:
@@ -92,7 +94,7 @@ class EarlierTries:
                 if not is_passing(exc, waited):
                     raise
                 pause = wait_after_error(exc, failures, SHORTEST_INTERVAL, waited)
-                self.log.warning("%s is not found, which may be too early; looking again in %.0f s.", name, pause)
+                self.log.warning(retries.not_found_yet(name, pause))
             clock.sleep(pause)
 
     def _beside(self, recorded: Iterable[Execution], record: Record | None = None) -> list[Execution]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.messages import retries
 from airflow_provider_workflows.durable.identity import TaskIdentity
 from airflow_provider_workflows.durable.search import TaskSearch
 from airflow_provider_workflows.exceptions import WorkflowsError
@@ -46,8 +47,8 @@ class LaterTries:
         try:
             found = search.of_any_try()
         except WorkflowsError as exc:
-            self._log.warning("Whether another try has taken over this task cannot be told: %s", exc)
+            self._log.warning(retries.later_try_unknown(exc))
             return
         self._sure_at = now
         if any(map(self._identity.is_before, found)):
-            raise WorkflowsError("Another try of this task has taken over, and this one ends.")
+            raise WorkflowsError(retries.taken_over())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.cancelling import cancel_several
 from airflow_provider_workflows.core.execution import Execution, execution_id_of, is_ended
+from airflow_provider_workflows.core.messages import failures, retries
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.durable.earlier import EarlierTries
 from airflow_provider_workflows.durable.identity import ATTEMPT, label_of
@@ -96,7 +97,7 @@ class Leaving:
         try:
             found = self._found()
         except WorkflowsError as exc:
-            self._report((), f"looking for one failed: {exc}")
+            self._report((), failures.looking_failed(exc))
             return
         self._cancel(each for each in found if not _is_among(each, known))
         self._report(found, "no execution was found")
@@ -118,11 +119,11 @@ class Leaving:
                 later = any(map(is_later, found))
                 made += [each for each in found if self._is_mine(each) and not _is_among(each, made)]
         except WorkflowsError as exc:
-            self.log.warning("What the other try goes on with cannot be told: %s", exc)
+            self.log.warning(retries.other_try_unknown(self.workflow, exc))
         if later:
             self._cancel(made)
         else:
-            self.log.info("What this try has made is left to the other try, which finds it by its labels.")
+            self.log.info(retries.left_to_later(self.workflow))
 
     def _bounded(self) -> EarlierTries:
         return self.earlier.within(self.seconds, self.client)
@@ -150,8 +151,7 @@ class Leaving:
         if lost is None or any(label_of(each, ATTEMPT) == lost.id for each in found):
             return
         trace = f"its label {ATTEMPT} is {lost.id}" if self.earlier.search else "v1beta has no label to find it by"
-        text = "An execution may be going: a create got no answer, and %s (%s). Workflow: %s"
-        self.log.error(text, why, trace, self.workflow)
+        self.log.error(retries.may_be_going(self.workflow, why, trace))
 
 
 def _is_among(execution: Execution, others: Iterable[Execution]) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_workflows.core.execution import Execution, execution_id_of
+from airflow_provider_workflows.core.messages import cancels, retries
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.durable.record import RECORD_KEY, Record, Store, is_taken_over
 from airflow_provider_workflows.exceptions import WorkflowsError
@@ -85,7 +86,7 @@ class Recording:
         except Exception as exc:
             if is_taken_over(exc):
                 raise
-            self._log.exception("The task's state could not be written; the execution's labels still tell.")
+            self._log.exception(retries.not_written())
 
     def _write(self, write: Callable[[Store], None]) -> None:
         """
@@ -107,4 +108,4 @@ class Recording:
             self._answered.set()
             if self._killed:
                 self._cancel()
-                raise TaskKilled("The task was killed while it was creating an execution.")
+                raise TaskKilled(cancels.killed_while_creating())

@@ -28,6 +28,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.core.execution import Execution, created_at, execution_id_of
+from airflow_provider_workflows.core.messages import retries
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.durable.identity import ATTEMPT, TASK_KEY, TaskIdentity, label_of
 from airflow_provider_workflows.exceptions import WorkflowsApiError
@@ -126,7 +127,7 @@ class TaskSearch:
         except WorkflowsApiError as exc:
             if exc.status_code != 400:
                 raise
-            self._log.info("The service refused the label filter: comparing labels here.")
+            self._log.info(retries.filter_refused(self._workflow))
             return []
         return found
 
@@ -137,7 +138,7 @@ class TaskSearch:
         except WorkflowsApiError as exc:
             if exc.status_code != 400:
                 raise
-            self._log.info("The service refused to list by createTime: reading in its own order.")
+            self._log.info(retries.order_refused(self._workflow))
             yield from self._read(self._list(), oldest)
 
     def _list(self, **query: Any) -> Iterator[Execution]:
@@ -149,8 +150,6 @@ class TaskSearch:
             if created_at(execution) < oldest:
                 return
             if number >= MAX_SCANNED or self._client.clock.monotonic() >= self._until:
-                self._log.warning(
-                    "Looked through the newest %d executions of %s without an end.", number, self._workflow
-                )
+                self._log.warning(retries.scanned(self._workflow, number))
                 return
             yield execution

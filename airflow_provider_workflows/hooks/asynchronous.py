@@ -10,19 +10,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
+from airflow_provider_workflows.api.failure import failure_async
 from airflow_provider_workflows.api.looking import is_passing, timed_out
 from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
 from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.deadlines import Limit
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
-from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
-from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
-from airflow_provider_workflows.hooks.base import HookBase
+from airflow_provider_workflows.hooks.base import HookBase, limit_of_timeout
 from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
 from airflow_provider_workflows.hooks.history import AsyncHistoryMethods
 from airflow_provider_workflows.hooks.trial import (
@@ -128,11 +128,10 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
     ``await hook.close()`` or ``async with``.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._client: AsyncWorkflowsClient | None = None
-        self._session: Any = None
-        self._opening: asyncio.Lock | None = None
+    # Not in an __init__ of its own: type checkers shall see the parameters that the base takes.
+    _client: AsyncWorkflowsClient | None = None
+    _session: Any = None
+    _opening: asyncio.Lock | None = None
 
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection's settings with this hook's own arguments in them."""
@@ -271,7 +270,7 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
 
         Looks together with everybody else on this event loop who waits on the same workflow.
         """
-        seconds = None if timeout is None else seconds_of(timeout, "timeout", zero=True)
+        limit = limit_of_timeout(timeout, self.clock.time())
         name = await self.execution(workflow_id, execution_id, location, project_id)
         async with join_poller(self._arguments, name.workflow_name, self.clock) as poller:
             try:
@@ -282,17 +281,21 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
                     failure_states=failure_states,
                     log=LoopLog(self.log),
                     started_at=self.clock.time(),  # as far as anybody knows
-                    deadline=None if seconds is None else self.clock.time() + seconds,
+                    deadline=None if limit is None else limit.deadline,
                 )
             except asyncio.TimeoutError:
-                return await self._last_look(name, success_states, failure_states)
+                return await self._last_look(name, success_states, failure_states, limit)
         ended = await (await self.get_client()).get(name)
         if classify(ended.get("state"), success_states, failure_states) is Verdict.FAILED:
-            raise execution_error(ended, name)
+            raise await failure_async(await self.get_client(), ended, name)
         return ended
 
     async def _last_look(
-        self, name: ExecutionName, success_states: Collection[str], failure_states: Collection[str]
+        self,
+        name: ExecutionName,
+        success_states: Collection[str],
+        failure_states: Collection[str],
+        limit: Limit | None,
     ) -> Execution:
         """Take the result of an execution that ended at the last moment."""
         seen: Execution = {}
@@ -303,9 +306,9 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
                 raise
         verdict = classify(seen.get("state"), success_states, failure_states)
         if verdict is Verdict.WAITING:
-            raise timed_out(name, seen.get("state"))
+            raise timed_out(name, seen.get("state"), limit)
         if verdict is Verdict.FAILED:
-            raise execution_error(seen, name)
+            raise await failure_async(await self.get_client(), seen, name)
         return seen
 
     async def test_connection(self) -> tuple[bool, str]:

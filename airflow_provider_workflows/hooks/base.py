@@ -4,18 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.retrying import RetryPolicy
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import BaseHook
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.deadlines import Limit
 from airflow_provider_workflows.core.defaults import CONNECTION_TYPE, DEFAULT_CONNECTION_ID
 from airflow_provider_workflows.core.ignored import IgnoredArguments, ignored_line
+from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.auth.credentials import Resolved
+
+
+def limit_of_timeout(timeout: float | timedelta | None, now: float) -> Limit | None:
+    """Return what a wait's ``timeout`` means that begins now."""
+    if timeout is None:
+        return None
+    seconds = seconds_of(timeout, "timeout", zero=True)
+    return Limit("timeout", seconds, now + seconds)
 
 
 class HookBase(BaseHook):

@@ -14,20 +14,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.body import create_body
-from airflow_provider_workflows.api.looking import check_interval, wait_for_end
+from airflow_provider_workflows.api.failure import failure
+from airflow_provider_workflows.api.looking import check_interval, timed_out, wait_for_end
 from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
-from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.ignored import IgnoredArguments
+from airflow_provider_workflows.core.messages import setup
 from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
-from airflow_provider_workflows.core.seconds import seconds_of
-from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsError
+from airflow_provider_workflows.exceptions import CredentialsError, ExecutionTimeout, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
-from airflow_provider_workflows.hooks.base import HookBase
+from airflow_provider_workflows.hooks.base import HookBase, limit_of_timeout
 from airflow_provider_workflows.hooks.connection import workflow_name
 from airflow_provider_workflows.hooks.history import HistoryMethods
 from airflow_provider_workflows.hooks.trial import (
@@ -63,11 +63,10 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
     connection unless given.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._client: WorkflowsClient | None = None
-        self._session: Any = None
-        self._patience = CREDENTIALS_PATIENCE
+    # Not in an __init__ of its own: type checkers shall see the parameters that the base takes.
+    _client: WorkflowsClient | None = None
+    _session: Any = None
+    _patience = CREDENTIALS_PATIENCE
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -142,7 +141,7 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
             except CredentialsError as exc:
                 if not exc.may_pass or self.clock.monotonic() >= end:
                     raise
-                self.log.warning("No credentials yet; asking again for up to %.0f s: %s", self._patience, exc)
+                self.log.warning(setup.no_credentials_yet(self._patience, exc))
             self.clock.sleep(LOOK_FOR_CREDENTIALS)
 
     def workflow(
@@ -285,17 +284,20 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         :raises ExecutionTimeout: after ``timeout``; the execution goes on.
         """
         name = self.execution(workflow_id, execution_id, location, project_id)
-        deadline = None if timeout is None else self.clock.time() + seconds_of(timeout, "timeout", zero=True)
-        self.wait_until_ended(
-            name,
-            poll_interval=poll_interval,
-            deadlines=Deadlines(deadline),
-            success_states=success_states,
-            failure_states=failure_states,
-        )
+        limit = limit_of_timeout(timeout, self.clock.time())
+        try:
+            self.wait_until_ended(
+                name,
+                poll_interval=poll_interval,
+                deadlines=Deadlines(None if limit is None else limit.deadline),
+                success_states=success_states,
+                failure_states=failure_states,
+            )
+        except ExecutionTimeout as exc:
+            raise timed_out(name, exc.state, limit) from None
         ended = self.client.get(name)
         if classify(ended.get("state"), success_states, failure_states) is Verdict.FAILED:
-            raise execution_error(ended, name)
+            raise failure(self.client, ended, name)
         return ended
 
     def wait_until_ended(
@@ -311,7 +313,7 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         """Wait until an execution is in one of the states, whichever, or ``patience`` is over."""
         looker = self.client.without_retries()
         return wait_for_end(
-            lambda: looker.get(name, "BASIC"),
+            lambda: looker.look(name),
             name,
             clock=self.clock,
             log=self.log,

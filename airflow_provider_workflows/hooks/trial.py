@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from airflow_provider_workflows.auth.settings import ConnectionSettings
+from airflow_provider_workflows.core.messages.looks import why
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
 
@@ -45,10 +46,9 @@ def worked(host: str, workflow: WorkflowName) -> str:
 
 def failed(error: Exception, host: str, workflow: WorkflowName) -> str:
     """Return what to say of an error: what failed first, then who was asked; never a workflow that nobody named."""
-    text = str(error).replace(f"Could not list {workflow}: ", "", 1)
+    text = f"{why(error).rstrip('.')}."
     if workflow.workflow == NO_WORKFLOW:
-        text = text.replace(str(workflow), f"projects/{workflow.project}/locations/{workflow.location}")
-    text = f"{text.rstrip('.')}."
+        text = text.replace(str(workflow), workflow.place)
     about = f"project {workflow.project} in {workflow.location}"
     if workflow.workflow != NO_WORKFLOW:
         about = f"workflow {workflow.workflow} of {about}"

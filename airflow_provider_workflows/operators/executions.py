@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_workflows.compat import AirflowFailException, conf
-from airflow_provider_workflows.core.deadlines import Deadlines
+from airflow_provider_workflows.core.deadlines import Deadlines, Limit
 from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
+from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
@@ -117,7 +118,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         name = self.name_of(created.execution)
         self.announce(context, name)
         if not created.attached:
-            self.log.info("Created %s.", name)
+            self.log.info(life.created(name))
         if not self.wait_for_completion:
             return self.returned(created.execution)
         since = created.waiting_since
@@ -127,6 +128,12 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
             queued_deadline=None if queued_timeout is None else since + queued_timeout,
         )
         return self.wait(context, name, deadlines)
+
+    def limit(self, state: str | None, deadlines: Deadlines) -> Limit | None:
+        """Return by which parameter an execution in this state is late."""
+        if self.queued_timeout is None or not deadlines.is_of_queue(state):
+            return super().limit(state, deadlines)
+        return Limit("queued_timeout", seconds_of(self.queued_timeout, "queued_timeout"), deadlines.queued_deadline)
 
     @cached_property
     def _kill(self) -> Kill:
@@ -229,7 +236,7 @@ class WorkflowsCancelExecutionOperator(ExecutionsOperator):
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         execution = self.hook.client.cancel(name)
-        self.log.info("Asked to cancel %s; it is %s.", name, execution.get("state"))
+        self.log.info(life.asked_to_cancel(name, execution.get("state")))
         return execution
 
 
@@ -255,7 +262,9 @@ class WorkflowsGetExecutionOperator(ExecutionsOperator):
         self.tell_ignored()
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
-        return self.hook.client.get(name, self.view)
+        execution = self.hook.client.get(name, self.view)
+        self.log.info(life.got(name, execution.get("state")))
+        return execution
 
 
 class WorkflowsListExecutionsOperator(ExecutionsOperator):
@@ -316,7 +325,7 @@ class WorkflowsListExecutionsOperator(ExecutionsOperator):
         return found
 
     def _tell_cut(self) -> None:
-        self.log.warning("The list is cut: there are more than limit=%s executions. limit=None gets all.", self.limit)
+        self.log.warning(life.list_is_cut(self.limit))
 
     def _since(self, since: datetime, executions: Iterator[Execution]) -> Iterator[Execution]:
         """Keep what started since then; in the default order, newest first, the first older one is the last to read."""

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.compat import clears_while_running
+from airflow_provider_workflows.core.messages import retries
 from airflow_provider_workflows.durable.identity import TaskIdentity
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def _clears_while_running(ti: Any) -> int:
     try:
         return clears_while_running(ti)
     except Exception:  # a worker may have no way to the database
-        log.exception("Airflow does not tell whether this task was cleared while it ran; taking it for a retry.")
+        log.exception(retries.clears_unknown())
         return 0
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.api.cancelling import TAKEN_OVER_BOUND, cancel_bounded, kill_bound
 from airflow_provider_workflows.compat import AirflowFailException, seconds_after_sigterm
+from airflow_provider_workflows.core.messages import cancels
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.durable.record import check_not_taken_over
 
@@ -60,7 +61,7 @@ class Kill:
             return
         thread.join(seconds)
         if thread.is_alive():
-            self._log.warning("The cancel is not done after %.0f s, and goes on while Airflow lets it.", seconds)
+            self._log.warning(cancels.goes_on(seconds))
 
     def check(self, hook: WorkflowExecutionsHook) -> None:
         """
@@ -72,28 +73,27 @@ class Kill:
             return
         if self.name is not None:
             cancel_bounded(hook.client, self.name, self._log, kill_bound(seconds_after_sigterm()))
-        raise AirflowFailException("The task was killed.")
+        raise AirflowFailException(cancels.killed())
 
     def _cancel_logged(
         self, hook: Callable[[], WorkflowExecutionsHook], seconds: float, writing: DurableCreate | None
     ) -> None:
         try:
             self._cancel(hook, seconds, writing)
-        except Exception:  # noqa: BLE001 - Airflow, credentials and backends raise what they like, and nobody catches
-            self._log.exception("What this task started could not be cancelled and may still be going.")
+        except Exception as exc:  # noqa: BLE001 - Airflow, credentials and backends raise what they like, and nobody catches
+            self._log.exception(cancels.kill_failed(self.name, exc))
 
     def _cancel(
         self, hook: Callable[[], WorkflowExecutionsHook], seconds: float, writing: DurableCreate | None
     ) -> None:
-        what = self.name or "What this task started, if anything,"
-        self._log.warning("%s is to be cancelled, and may still be going unless a line below says otherwise.", what)
+        self._log.warning(cancels.to_be_cancelled(self.name))
         if writing is not None and writing.heeds_kill(TAKEN_OVER_BOUND):
-            self._log.info("Airflow's answer, for which this task was waiting, tells whether another try has it.")
+            self._log.info(cancels.answer_will_tell())
             return
         taken_over = writing is None and was_taken_over(self.store)
         self._happened = not taken_over
         if taken_over:
-            self._log.info("Another try of this task has taken over: leaving its execution alone.")
+            self._log.info(cancels.left_to_other_try())
             if self.name is not None or self.creating is None:
                 return
         with hook().apart() as apart:

@@ -24,7 +24,7 @@ from airflow_provider_workflows.compat import (
     BaseOperator,
     TaskDeferred,
 )
-from airflow_provider_workflows.core.deadlines import Deadlines
+from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines, Limit
 from airflow_provider_workflows.core.execution import (
     FAILURE_STATES,
     SUCCESS_STATES,
@@ -32,10 +32,12 @@ from airflow_provider_workflows.core.execution import (
     Verdict,
     age_of,
     classify,
+    duration_of,
     execution_id_of,
     is_ended,
     state_names,
 )
+from airflow_provider_workflows.core.messages import failures, life, looks
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -68,6 +70,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
     cancel_on_timeout: bool = False
     success_states: Collection[str] = SUCCESS_STATES
     failure_states: Collection[str] = FAILURE_STATES
+    _execution_timeout: timedelta | None = None
 
     def check_interval(self) -> float:
         """Return the interval, or a clear error before anything has been started."""
@@ -110,6 +113,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         at its execution or cancel it.
         """
         super().pre_execute(context)
+        self._execution_timeout = self.execution_timeout
         if getattr(context["ti"], "next_method", None):
             self.execution_timeout = None
 
@@ -137,7 +141,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
                     break
                 self.hook.clock.sleep(interval)
         except (ExecutionTimeout, AirflowTaskTimeout):
-            return self._late(context, name, self._last_look(name))
+            return self._late(context, name, self._last_look(name), deadlines)
         return self.finish(context, name, execution, seen=seen.get("state"))
 
     def _patience(self, deadlines: Deadlines) -> float:
@@ -153,7 +157,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         return options.defer_after
 
     def _defer(self, trigger: WorkflowExecutionTrigger, deadlines: Deadlines) -> NoReturn:
-        self.log.info("Waiting for %s in the triggerer.", trigger.execution_name)
+        self.log.info(life.deferred(trigger.execution_name))
         raise TaskDeferred(trigger=trigger, method_name="execute_complete", kwargs={"deadlines": asdict(deadlines)})
 
     def _look(self, name: ExecutionName) -> Execution | None:
@@ -163,7 +167,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         except WorkflowsApiError as exc:
             if not is_passing(exc, math.inf):
                 raise
-            self.log.warning("A look at %s failed: %s", name, exc)
+            self.log.warning(looks.look_failed(name, exc))
             return None
 
     def _last_look(self, name: ExecutionName) -> Execution:
@@ -171,7 +175,7 @@ class WaitsForExecution(WorkflowsBaseOperator):
         try:
             return self.hook.client.within(LAST_LOOK_BOUND).get(name)
         except WorkflowsApiError as exc:
-            self.log.warning("The last look at %s failed: %s", name, exc)
+            self.log.warning(looks.last_look_failed(name, exc))
             return {}
 
     def trigger(
@@ -244,13 +248,11 @@ class WaitsForExecution(WorkflowsBaseOperator):
         # Where it cannot be fetched just now, it counts as it was seen, which is not enough to finish with.
         execution: Execution = looked or {"state": str(seen)}
         if event["status"] == "error":
-            raise WorkflowsError(
-                f"The triggerer could not wait for {name} any longer, and the execution is still going: "
-                f"{event['message']}"
-            )
+            text = failures.not_waited_for(name, execution.get("state"), event["message"])
+            raise WorkflowsError(text, execution_name=str(name))
         now = self.hook.clock.time()
         if timeout and limits.passed(execution.get("state"), now + TRIGGERER_AHEAD):
-            return self._late(context, name, execution)
+            return self._late(context, name, execution, limits)
         return self.wait(context, name, limits, triggerer_ahead=max(0.0, (event.get("time") or now) - now))
 
     def _announced(self, context: Context, event: EventPayload | str | None = None) -> ExecutionName:
@@ -281,24 +283,30 @@ class WaitsForExecution(WorkflowsBaseOperator):
             return self.resume(next_method, next_kwargs, context)
         name = self._announced(context)
         if (next_kwargs or {}).get("error") == TRIGGER_TIMEOUT:
-            return self._late(context, name, self._last_look(name))
+            return self._late(context, name, self._last_look(name), NO_DEADLINES)
         execution = self._look(name) or {}
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
-        self.log.error("The trigger failed while %s is still %s.", name, execution.get("state"))
+        self.log.error(life.trigger_failed(name, execution.get("state")))
         return self.resume(next_method, next_kwargs, context)
 
     def resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume the way Airflow does."""
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def _late(self, context: Context, name: ExecutionName, execution: Execution) -> Execution:
+    def _late(self, context: Context, name: ExecutionName, execution: Execution, deadlines: Deadlines) -> Execution:
         """Take the result of an execution that ended at the last moment; else cancel it and fail."""
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         if self.cancel_on_timeout:
             self.cancel(name)
-        raise self.late_error(timed_out(name, execution.get("state")))
+        state = execution.get("state")
+        raise self.late_error(timed_out(name, state, self.limit(state, deadlines)))
+
+    def limit(self, state: str | None, deadlines: Deadlines) -> Limit | None:  # noqa: ARG002 - a queue has its own
+        """Return by which parameter an execution in this state is late; ``None`` where the task has none."""
+        limit = self._execution_timeout
+        return None if limit is None else Limit("execution_timeout", limit.total_seconds(), deadlines.deadline)
 
     def cancel(self, name: ExecutionName) -> None:
         """Cancel an execution in a bounded time; what keeps it from being cancelled is only logged."""
@@ -331,14 +339,13 @@ class WaitsForExecution(WorkflowsBaseOperator):
         :raises AirflowFailException: from :class:`ExecutionCancelled`: somebody stopped it, so a retry is not wanted.
         :raises ExecutionFailed, ExecutionUnavailable: for the other ends.
         """
-        state = execution.get("state")
-        self.log.info("%s ended in state %s." if is_ended(state) else "%s is in state %s.", name, state)
         if self.verdict(execution) is Verdict.SUCCESS or self._was_passed(seen):
+            self.log.info(life.succeeded(name, execution.get("state"), duration_of(execution)))
             self.push_result(context, execution)
             return self.returned(execution)
-        from airflow_provider_workflows.core.failure import execution_error
+        from airflow_provider_workflows.api.failure import failure
 
-        error = execution_error(execution, name)
+        error = failure(self.hook.client, execution, name)
         if isinstance(error, ExecutionCancelled):
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(failures.not_retried(name)) from error
         raise error

@@ -37,6 +37,7 @@ from typing import Literal
 
 from airflow_provider_workflows.api.retrying import LONGEST_RETRY_AFTER, backoff
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_workflows.core.messages import looks
 from airflow_provider_workflows.core.pace import Allowance
 from airflow_provider_workflows.exceptions import QuotaExceeded, WorkflowsApiError
 from airflow_provider_workflows.polling.loop_log import LoopLog
@@ -233,7 +234,7 @@ class Budget:
             self._pauses_in_a_row += 1
             self._probing = True
             pause = max(pause, min(backoff(self._pauses_in_a_row), LONGEST_PAUSE))
-            log.warning("The service asks to slow down; sending nothing for %.0f s: %s", pause, error)
+            log.warning(looks.slow_down(pause, error))
         self._paused_until = max(self._paused_until, self._clock.monotonic() + pause)
 
 

@@ -17,6 +17,7 @@ from airflow_provider_workflows.api.cancelling import (
     CONFIRM_INTERVAL,
     DELAY_BOUND,
     Cancelling,
+    may_come_to_be,
     may_need_credentials,
 )
 from airflow_provider_workflows.api.retrying import backoff
@@ -53,7 +54,7 @@ async def cancel_within_budget(
         cancelling.failed(exc)
     finally:
         late.cancel()
-    if cancelling.is_open():
+    if cancelling.is_open() and cancelling.is_answered():
         end = clock.time() + CONFIRM_BOUND
         with suppress(Exception):  # whatever the looks end with, what became of the cancel is logged
             cancelling.saw(await wait_for_end(name.execution_id, poll_interval=CONFIRM_INTERVAL, log=log, deadline=end))
@@ -85,6 +86,7 @@ async def _send(
             failures += 1
             pause = backoff(failures)
             again = may_need_credentials(exc) and opened is not None and source.replaces(opened, exc)
-            if (source.is_lasting(exc) and not again) or not cancelling.has_time(pause):
+            lasting = source.is_lasting(exc) and not again and not may_come_to_be(exc)
+            if lasting or not cancelling.has_time(pause):
                 raise
         await clock.async_sleep(pause)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.messages import looks
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import (
     ExecutionNotFound,
@@ -139,5 +140,4 @@ class Lists:
             await self._watches.fail_in_slices(error)
             return
         pause = self.rest.failed(error, now)
-        text = "Could not list the executions of %s and will try again in %.0f s: %s"
-        log.warning(text, self._workflow, pause, error)
+        log.warning(looks.not_listed(self._workflow, error, pause))

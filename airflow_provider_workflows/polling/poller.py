@@ -41,6 +41,7 @@ from airflow_provider_workflows.api.outage import Outage
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution
+from airflow_provider_workflows.core.messages import looks
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.polling.alarm import Alarm
@@ -184,14 +185,14 @@ class Poller:
             while self._watches:
                 await self._safe_step()
         except asyncio.CancelledError:
-            self._watches.fail(WorkflowsError(f"The poller of {self.workflow} was stopped."))
+            self._watches.fail(WorkflowsError(looks.poller_stopped(self.workflow)))
             raise
 
     async def _safe_step(self) -> None:
         try:
             await self._step()
         except Exception as exc:  # a mistake in here must not leave anybody waiting for ever
-            log.exception("The poller of %s broke.", self.workflow)
+            log.exception(looks.poller_broke(self.workflow))
             await self._watches.fail_in_slices(exc)
 
     async def _step(self) -> None:
@@ -218,8 +219,7 @@ class Poller:
                 await self._watches.fail_in_slices(exc)
                 return None
             pause = self._openings.failed(exc, self._clock.monotonic())
-            text = "Could not open a client for %s and will try again in %.0f s: %s"
-            log.warning(text, self.workflow, pause, exc)
+            log.warning(looks.not_opened(self.workflow, exc, pause))
             if lasted := self._closed.failed(self._clock.monotonic()):
                 await self._watches.warn_in_slices(exc, pause, lasted)
             return None

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.core.messages import setup
 from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.polling.per_loop import create_detached_task
@@ -128,7 +129,7 @@ class ClientSource:
         try:
             renewed = await self._open()
         except Exception as exc:  # noqa: BLE001 - whatever it is, there is a client that still works
-            log.warning("Could not read the connection again, going on with what it was: %s", exc)
+            log.warning(setup.connection_not_read(exc))
             old.renew_at = self._clock.monotonic() + RENEW_AGAIN
             return
         if self.current is old:

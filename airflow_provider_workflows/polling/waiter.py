@@ -14,11 +14,12 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
-from airflow_provider_workflows.api.looking import StateLog
+from airflow_provider_workflows.api.looking import tell_state
 from airflow_provider_workflows.api.outage import warn_of_outage
 from airflow_provider_workflows.core.clock import Clock, Timer
 from airflow_provider_workflows.core.deadlines import Deadlines
-from airflow_provider_workflows.core.execution import Verdict, classify, is_ended
+from airflow_provider_workflows.core.execution import Verdict, classify
+from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName
 
 #: Seconds after which a deadline is looked at again: the clock may have been set, or the machine asleep.
@@ -99,13 +100,13 @@ class Waiter:
             self._on_state(state)
         # The task has just said that it defers because the execution is ACTIVE, and Airflow logs the event of an end;
         # ten thousand need not say it again.
-        if not (first and state == "ACTIVE") and not is_ended(state):
-            StateLog(str(self._name), self._log).saw(state)
+        if not (first and state == "ACTIVE"):
+            tell_state(self._log, self._name, state)
 
-    def at_step(self, steps: str) -> None:
+    def at_step(self, steps: list[tuple[str, str]]) -> None:
         """Log the step that the execution is at."""
         if not self.future.done():
-            self._context.run(self._log.info, "%s is at %s.", self._name, steps)
+            self._context.run(self._log.info, life.at_step(self._name, steps))
 
     def warn(self, error: Exception, pause: float, lasted: float) -> None:
         """Log that a look failed and will be repeated, and for how many seconds none has gone well."""

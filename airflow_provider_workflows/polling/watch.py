@@ -61,7 +61,7 @@ class Watch:
         self._place = 0
         self._failed_searches = 0
         self._forget_at: float | None = None
-        self._steps = ""
+        self._steps: list[tuple[str, str]] = []
         self._outage: Outage | None = None
 
     def is_nearly_due(self, now: float) -> bool:
@@ -124,7 +124,7 @@ class Watch:
             waiter.warn(error, pause, lasted)
 
     def _saw_steps(self, execution: Mapping[str, Any]) -> None:
-        steps = " > ".join(f"step {step} of {routine}" for routine, step in current_steps(execution))
+        steps = current_steps(execution)
         if steps and steps != self._steps:
             self._steps = steps
             for waiter in self.waiters:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_workflows.api.looking import StateLog, check_interval, is_passing
+from airflow_provider_workflows.api.looking import Progress, check_interval, is_passing, timed_out
 from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 from airflow_provider_workflows.compat import (
     AirflowFailException,
@@ -15,9 +16,12 @@ from airflow_provider_workflows.compat import (
     BaseSensorOperator,
     PokeReturnValue,
     conf,
+    was_rescheduled,
 )
-from airflow_provider_workflows.core.deadlines import Deadlines
+from airflow_provider_workflows.core.deadlines import Deadlines, Limit
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, state_names
+from airflow_provider_workflows.core.messages import life
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
@@ -88,7 +92,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         check_flags(self, "deferrable", "start_from_trigger", "soft_fail", "never_fail")
         self.deferrable = deferrable or start_from_trigger
         self.request_timeout = request_timeout
-        self._states: StateLog | None = None
+        self._progress: Progress | None = None
         self._began = 0.0
         self._outage = Outage()
         if start_from_trigger:
@@ -111,14 +115,26 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         if not self.deferrable:
-            return self._poking(context)
+            if not (self.reschedule and was_rescheduled(context)):
+                self.log.info(life.waiting(name))
+            return self._poking(context, name)
         deadline = self._waiting_since(context) + self.longest_wait()
+        self.log.info(life.waiting(name))
         return self._skipping(self.wait, context, name, Deadlines(deadline=deadline))
 
     def longest_wait(self) -> float:
         """Return the seconds after which a deferred sensor is late; Airflow 3 leaves ``execution_timeout`` to it."""
-        limit = self.execution_timeout
-        return float(self.timeout) if limit is None else min(float(self.timeout), limit.total_seconds())
+        return self._limit(self.execution_timeout).seconds
+
+    def _limit(self, execution_timeout: timedelta | None, deadline: float | None = None) -> Limit:
+        limits = [Limit("timeout", float(self.timeout), deadline)]
+        if execution_timeout is not None:
+            limits.append(Limit("execution_timeout", execution_timeout.total_seconds(), deadline))
+        return min(limits, key=lambda each: each.seconds)
+
+    def limit(self, state: str | None, deadlines: Deadlines) -> Limit | None:  # noqa: ARG002 - the base's
+        """Return by which parameter a deferred sensor is late."""
+        return self._limit(self._execution_timeout, deadlines.deadline)
 
     def _waiting_since(self, context: Context) -> float:
         """
@@ -142,10 +158,10 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; an execution that has ended badly raises."""
         name = self.execution_name(self.execution_id)
-        if self._states is None:
-            self._states, self._began = StateLog(str(name), self.log), self.hook.clock.monotonic()
+        if self._progress is None:
+            self._progress, self._began = Progress(name, self.log), self.hook.clock.monotonic()
         try:
-            execution = self.hook.client.without_retries().get(name, "BASIC")
+            execution = self.hook.client.without_retries().look(name)
         except WorkflowsApiError as exc:
             # A new process pokes after each rescheduling, so there is no telling for how long it has not been found.
             waited = float("inf") if self.reschedule else self.hook.clock.monotonic() - self._began
@@ -154,7 +170,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
             if (lasted := self._outage.failed(self.hook.clock.monotonic())) is not None:
                 warn_of_outage(self.log, name, exc, self.check_interval(), lasted)
             return PokeReturnValue(is_done=False)
-        self._states.saw(execution.get("state"))
+        self._progress.saw(execution)
         self._outage.is_over()
         whole = None if self.verdict(execution) is Verdict.WAITING else self._look(name)
         if whole is None:
@@ -181,16 +197,22 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         late.__cause__ = error
         return late
 
-    def _poking(self, context: Context) -> Any:
+    def _poking(self, context: Context, name: ExecutionName) -> Any:
         """
-        Wait as Airflow's sensors do, but for one thing.
+        Wait as Airflow's sensors do, but for two things.
 
-        With ``soft_fail`` Airflow skips for an :class:`AirflowFailException`, too, which a cancelled execution is.
+        With ``soft_fail`` Airflow skips for an :class:`AirflowFailException`, too, which a cancelled execution is. And
+        its own words for a sensor that is late do not name the execution.
         """
         # Airflow 2 warns of a task that is called by another one, and takes this for such a call.
         poking = getattr(BaseSensorOperator.execute, "__wrapped__", BaseSensorOperator.execute)
+        deadline = None if self.reschedule else self.hook.clock.time() + float(self.timeout)
         try:
             return poking(self, context)
+        except AirflowSensorTimeout:
+            state = self._progress.state if self._progress else None
+            late = self.late_error(timed_out(name, state, Limit("timeout", float(self.timeout), deadline)))
+            raise late from late.__cause__
         except AirflowSkipException as exc:
             failed = exc.__cause__
             if self.soft_fail and isinstance(failed, AirflowFailException):
@@ -206,7 +228,8 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         except Exception as exc:
             late = isinstance(exc, AirflowSensorTimeout)
             if self.soft_fail if late else self.never_fail:
-                self.log.exception("Skipping, because soft_fail or never_fail is set.")
+                if not late:  # which says itself what happened
+                    self.log.exception(life.skipping())
                 raise AirflowSkipException(str(exc)) from exc
             raise
 

@@ -230,7 +230,7 @@ class ExecutionsService:
     def find(self, key: WorkflowKey, execution_id: str, now: int | None = None) -> Execution:
         """Return an execution.
 
-        :param now: with it, one that get does not find yet is not there.
+        :param now: with it, one that get and cancel do not find yet is not there.
         :raises ApiError: 404.
         """
         execution = self.store(key).get(execution_id)
@@ -252,7 +252,7 @@ class ExecutionsService:
         """
         with self.lock:
             now = self.settle()
-            execution = self.find(key, execution_id)
+            execution = self.find(key, execution_id, now)
             ended = execution.ended(now)
             if ended is None:
                 late = self.settings.cancel_mode == "late"

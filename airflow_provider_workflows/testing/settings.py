@@ -30,7 +30,7 @@ class Settings:
         "ok" (200, unchanged). *Unconfirmed.*
     :ivar label_filter: "accept" label comparisons in a list filter, or "refuse" them with 400. *Unconfirmed.*
     :ivar list_delay: seconds until a new execution shows up in list. *Unconfirmed*, as is `get_delay`.
-    :ivar get_delay: seconds until get finds a new execution.
+    :ivar get_delay: seconds until get and cancel find a new execution.
     :ivar token: what requests must carry as `Authorization: Bearer …`; None asks for nothing.
     :ivar page_limit: a smaller bound on page sizes, for tests of paging.
     :ivar argument_limit: bytes. The reference says 32 KB, another page 512 KB: *unconfirmed*.

@@ -21,7 +21,8 @@ from airflow_provider_workflows.compat import AirflowException
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify, duration_of
+from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, said
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 from airflow_provider_workflows.exceptions import WorkflowsError
@@ -228,10 +229,12 @@ class WorkflowExecutionTrigger(BaseTrigger):
         is over is no error.
         """
         if self.cancel_on_kill:
-            await cancel_if_killed(self, self.execution_name.execution_id, self._poller)
+            await cancel_if_killed(self, self.execution_name, self._poller)
 
     async def _wait(self, log: LoopLog) -> TriggerEvent:
         try:
+            if self.deferred_at is None:  # no worker has begun this wait and said so
+                log.info(life.waiting(self.execution_name))
             async with self._poller() as poller:
                 ended = await poller.wait_for_end(
                     self.execution_name.execution_id,
@@ -262,12 +265,12 @@ class WorkflowExecutionTrigger(BaseTrigger):
         try:
             execution = await poller.get(self.execution_name.execution_id)
         except WorkflowsError as exc:
-            log.info("%s could not be fetched here, so its task goes on in a worker: %s", self.execution_id, exc)
+            log.info(life.ends_in_worker(self.execution_name, exc))
             return None
         if execution.get("state") != "SUCCEEDED" or len(json.dumps(execution)) > LARGEST_END:
             return None
         xcoms = {**execution_xcoms(self.execution_name), **result_xcoms(execution), "return_value": execution}
-        log.info("%s ended in state SUCCEEDED.", self.execution_name)
+        log.info(life.succeeded(self.execution_name, "SUCCEEDED", duration_of(execution)))
         return TaskSuccessEvent(xcoms=xcoms)
 
     def _event(self, status: Status, state: str | None, message: str) -> TriggerEvent:

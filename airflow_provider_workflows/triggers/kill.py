@@ -16,6 +16,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from airflow_provider_workflows.core.messages import cancels
+from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.triggers.task_state import was_killed
 
@@ -28,23 +30,23 @@ if TYPE_CHECKING:
 _KILLS: set[asyncio.Future[None]] = set()
 
 
-async def cancel_if_killed(trigger: BaseTrigger, execution_id: str, join: Callable[[], shared_poller]) -> None:
+async def cancel_if_killed(trigger: BaseTrigger, name: ExecutionName, join: Callable[[], shared_poller]) -> None:
     """
     Cancel an execution if the task that this trigger belongs to was killed; otherwise leave it alone.
 
     :param join: returns what joins the trigger's poller.
     """
-    kill = asyncio.ensure_future(_cancel_if_killed(trigger, execution_id, join))
+    kill = asyncio.ensure_future(_cancel_if_killed(trigger, name, join))
     _KILLS.add(kill)
     kill.add_done_callback(_KILLS.discard)
     await asyncio.shield(kill)
 
 
-async def _cancel_if_killed(trigger: BaseTrigger, execution_id: str, join: Callable[[], shared_poller]) -> None:
+async def _cancel_if_killed(trigger: BaseTrigger, name: ExecutionName, join: Callable[[], shared_poller]) -> None:
     log = LoopLog(trigger.log)
-    if await was_killed(trigger, log):
+    if await was_killed(trigger, name, log):
         async with join() as poller:
-            await poller.cancel(execution_id, log)
+            await poller.cancel(name.execution_id, log)
     else:
-        log.info("The task still waits for %s: not cancelling it.", execution_id)
+        log.info(cancels.still_awaited(name))
     await log.written()

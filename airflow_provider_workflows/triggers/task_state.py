@@ -16,6 +16,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_workflows.core.messages import cancels
+from airflow_provider_workflows.core.names import ExecutionName
+
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
@@ -26,7 +29,7 @@ ASK_BOUND = 20.0
 STOPPED = frozenset({None, "failed", "removed", "skipped", "success", "upstream_failed"})
 
 
-async def was_killed(trigger: BaseTrigger, log: Any) -> bool:
+async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> bool:
     """
     Tell whether nobody waits any longer for what this trigger's task waited for.
 
@@ -41,11 +44,10 @@ async def was_killed(trigger: BaseTrigger, log: Any) -> bool:
     try:
         state = await asyncio.wait_for(sync_to_async(ask)(ti), ASK_BOUND)
     except asyncio.TimeoutError:
-        text = "Airflow did not tell in %.0f s whether the task was killed; its execution is left alone."
-        log.error(text, ASK_BOUND)  # noqa: TRY400 - a traceback of waiting says nothing
+        log.error(cancels.not_told_in_time(name, ASK_BOUND))  # noqa: TRY400 - a traceback of waiting says nothing
         return False
     except Exception:
-        log.exception("Airflow did not tell whether the task was killed; its execution is left alone.")
+        log.exception(cancels.not_told(name))
         return False
     return is_stopped(state)
 

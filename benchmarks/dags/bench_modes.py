@@ -29,6 +29,8 @@ sense: dict[str, Any] = {
 with DAG("bench_modes", schedule=None, params={"execution_id": ""}):
     WorkflowsCreateExecutionOperator(task_id="create_in_worker", deferrable=False, **create)
     WorkflowsCreateExecutionOperator(task_id="create_deferrable", deferrable=True, **create)
+    short = {**create, "argument": {**ARGUMENT, "seconds": 3}}
+    WorkflowsCreateExecutionOperator(task_id="create_short_deferrable", deferrable=True, **short)
     WorkflowExecutionSensor(task_id="sensor_poke", mode="poke", **sense)
     # Airflow fails a task that is started again before its executor has seen the end of the process before.
     rescheduled = {**sense, "poke_interval": 10.0}

@@ -37,7 +37,7 @@ def runs(airflow_command: Callable[..., CompletedCommand]) -> dict[str, Complete
 
 def seconds_late(output: str) -> float:
     """Return the seconds from a deadline to the failure of its task, by the times of the log."""
-    began = times(output, r"Waiting for .* in the triggerer")[0]
+    began = times(output, r"Deferred: .* in the triggerer")[0]
     failed = times(output, r"Marking run .* failed")[0]
     return (failed - began).total_seconds() - (SECONDS - 1)
 

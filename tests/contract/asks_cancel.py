@@ -72,6 +72,19 @@ def get_after_create(server: Server) -> Finding:
     return _soon(server, is_found, "get_delay")
 
 
+@asks("Does a cancel find an execution as soon as its create is answered?")
+def cancel_after_create(server: Server) -> Finding:
+    """Cancel five new executions at once."""
+
+    def is_found(name: str) -> bool:
+        answer = server.cancel(name)
+        if answer.status not in {200, 404}:
+            raise DepartureError(f"a cancel answers {answer.described()}")
+        return answer.status == 200
+
+    return _soon(server, is_found, "get_delay")
+
+
 @asks("Does a list show an execution as soon as its create is answered?")
 def list_after_create(server: Server) -> Finding:
     """List after each of five creates."""

@@ -59,6 +59,7 @@ def empty_body(server: Server) -> Finding:
 def cancel_with_body(server: Server) -> Finding:
     """Cancel as clients do that always send a body; the reference says that it must be empty."""
     name = server.start("wait", {"seconds": 600})
+    server.until(name, frozenset({"ACTIVE"}))
     return Finding(server.send("POST", f"{name}:cancel", body={}).described())
 
 

@@ -21,7 +21,7 @@ NOTICED: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "cancel_finished": ({"cancel_finished": "ok"}, ["cancel_finished", "cancel_twice"], 'cancel_finished="ok"'),
     "label_filter": ({"label_filter": "refuse"}, ["label_filter"], 'label_filter="refuse"'),
     "list_delay": ({"list_delay": 5.0}, ["list_after_create"], "list_delay > 0"),
-    "get_delay": ({"get_delay": 5.0}, ["get_after_create"], "get_delay > 0"),
+    "get_delay": ({"get_delay": 5.0}, ["get_after_create", "cancel_after_create"], "get_delay > 0"),
     "argument_limit": ({"argument_limit": 32_768}, ["largest_argument"], "argument_limit=32768"),
     "delete_active_history": (
         {"delete_active_history": "error"},

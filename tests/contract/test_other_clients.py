@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_workflows.testing import Emulator
+from tests.contract.clients_table import NODE_MODULES, compile_go, go_release, node_release
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 SHOWN = "http://127.0.0.1:8080"
@@ -162,6 +163,13 @@ def test_python_as_shown(emulator: Emulator, run: Run) -> None:
     assert output(run(sys.executable, "-c", shown("google-api-python-client", emulator))).strip() == "[1,2]"
 
 
+def test_python_batch_as_shown(emulator: Emulator, run: Run) -> None:
+    """The lines for a batch create what is in it."""
+    printed = output(run(sys.executable, "-c", shown("google-api-python-client, batch", emulator)))
+    assert printed.split() == ["[1,2]", "[3,4]"]
+    assert [each["argument"] for each in emulator.executions("echo")] == ["[1,2]", "[3,4]"]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_as_shown(emulator: Emulator, run: Run) -> None:
     """The lines for curl define a workflow, run it and show its result."""
@@ -175,6 +183,22 @@ def test_node_as_shown(emulator: Emulator, run: Run, tmp_path: Path) -> None:
     """The lines for Node print the result."""
     (tmp_path / "shown.mjs").write_text(shown("node", emulator), encoding="utf-8")
     assert output(run("node", "shown.mjs")).strip() == "[1,2]"
+
+
+@pytest.mark.skipif(not node_release(), reason="googleapis is not installed, `make clients` does it")
+def test_googleapis_as_shown(emulator: Emulator, run: Run, tmp_path: Path) -> None:
+    """The lines for Node with googleapis print the result."""
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    (tmp_path / "shown.mjs").write_text(shown("googleapis", emulator), encoding="utf-8")
+    assert output(run("node", "shown.mjs")).strip() == "[1,2]"
+    assert [request.operation for request in emulator.requests] == ["create", "get"]
+
+
+@pytest.mark.skipif(not go_release(), reason="Go or golang-google-api-dev is not installed")
+def test_go_as_shown(emulator: Emulator, run: Run, tmp_path: Path) -> None:
+    """The lines for Go compile and print the result."""
+    assert output(run(*compile_go(shown("go", emulator), tmp_path / "shown"))).strip() == "[1,2]"
+    assert [request.operation for request in emulator.requests] == ["create", "get"]
 
 
 def test_grpc_is_not_understood(emulator: Emulator) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from airflow_provider_workflows.testing import Emulator
 from local_emulator import connection_environment
-from tests.unit.test_docs import names, tables
+from tests.documents import names, tables
 
 DAGS = sorted((Path(__file__).parent / "dags").glob("m*.py"))
 #: The table of docs/migrating.md, as the only thing that is done to a DAG.

@@ -15,6 +15,13 @@ from airflow_provider_workflows.testing import Emulator
 pytestmark = pytest.mark.smoke
 
 DISTRIBUTION = "airflow-provider-workflows"
+IMPORT_ALL = f"""
+import importlib, pkgutil, warnings
+warnings.filterwarnings("error", module="{airflow_provider_workflows.__name__}")
+package = importlib.import_module("{airflow_provider_workflows.__name__}")
+names = [each.name for each in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+print(len([importlib.import_module(name) for name in names]))
+"""
 
 
 def test_version_is_the_distributions() -> None:
@@ -48,6 +55,14 @@ def test_public_modules_import() -> None:
             WorkflowExecutionTrigger,
         )
     )
+
+
+def test_every_module_imports() -> None:
+    """Each module imports from the installed package, those of the emulator too, without a warning of our making."""
+    command = [sys.executable, "-c", IMPORT_ALL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 100
 
 
 def test_types_and_entry_points_are_shipped() -> None:

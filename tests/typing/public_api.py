@@ -28,6 +28,7 @@ from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrig
 
 def hook_methods() -> None:
     """Call every method of the hook with every parameter."""
+    WorkflowExecutionsHook(connection="c")  # type: ignore[call-arg]
     with WorkflowExecutionsHook(
         gcp_conn_id="c", impersonation_chain=["a", "b"], api_version="v1beta", api_endpoint="https://example.com"
     ) as hook:
@@ -133,7 +134,7 @@ def errors(error: exceptions.ExecutionError, api_error: exceptions.WorkflowsApiE
         exceptions.QuotaExceeded,
         exceptions.AmbiguousCreate,
     )
-    raise kinds[0]
+    raise kinds[0]("what happened")
 
 
 def emulator() -> None:

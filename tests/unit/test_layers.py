@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may import whom: one table of arrows between the folders, no circle, and one home for each library."""
+"""Who may import whom: the arrows of ``scripts/architecture.py``, no circle, and one home for each library."""
 
 from __future__ import annotations
 
@@ -11,29 +11,11 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_workflows
+from architecture import ARROWS
 
 ROOT = Path(airflow_provider_workflows.__file__).parent
 PACKAGE = "airflow_provider_workflows"
 
-#: What each folder, and each file at the root, may import of ours beside itself: the arrows of the drawing in
-#: CONTRIBUTING.md, which all point downwards.
-ARROWS: Mapping[str, set[str]] = {
-    "compat": set(),
-    "exceptions": set(),
-    "__init__": {"provider_info"},
-    "provider_info": {"auth", "core", "__init__"},
-    "core": {"exceptions"},
-    "auth": {"core", "exceptions", "__init__"},
-    "api": {"auth", "core", "exceptions"},
-    "durable": {"api", "core", "exceptions"},
-    "polling": {"api", "core", "exceptions"},
-    "hooks": {"compat", "polling", "api", "auth", "core", "exceptions", "provider_info"},
-    "links": {"compat", "core"},
-    "triggers": {"compat", "hooks", "polling", "core", "exceptions"},
-    "operators": {"compat", "triggers", "hooks", "links", "durable", "api", "core", "exceptions"},
-    "sensors": {"compat", "operators", "links", "api", "core", "exceptions"},
-    "testing": {"core", "__init__"},
-}
 #: Airflow's faces, and what they import of it; everything else does without Airflow.
 FACES = {"compat", "hooks", "links", "operators", "sensors", "triggers"}
 #: What has the same home in every supported Airflow, by module.

@@ -14,11 +14,10 @@ from airflow_provider_workflows.exceptions import PermissionDenied, WorkflowsApi
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
+from tests.documents import tables
 from tests.harness import AdvancingClock, TaskRun
-from tests.unit.test_docs import tables
 
-WORKFLOW = "projects/test-project/locations/us-central1/workflows/echo"
-NAME = f"{WORKFLOW}/executions/e"
+PLACE = "(projects/test-project/locations/us-central1)"
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -43,7 +42,7 @@ def test_each_reason_has_its_advice(reason: str, hook: WorkflowExecutionsHook, e
     advice = BY_REASON[reason].replace("{permission}", "workflows.executions.get")
     advice = advice.replace("{role}", "roles/workflows.viewer")
     text = said(lambda: hook.get_execution("echo", execution_id="e"))
-    assert text == f"Could not get {NAME}: 403 {reason}: No. {advice}"
+    assert text == f"Could not get echo e: 403 {reason}: No. {PLACE} {advice}"
     assert ("workflows.executions.get" in text) == (reason == "IAM_PERMISSION_DENIED")
 
 
@@ -78,7 +77,8 @@ def test_the_fields_of_a_bad_request_are_shown(
 ) -> None:
     """A 400 says which fields are wrong and why; what its message says already is not said twice."""
     emulator.fail("create", **envelope(400, {"fieldViolations": violations}, message="Bad."))
-    assert said(lambda: hook.create_execution("echo")) == f"Could not create {WORKFLOW}: 400 WHATEVER: {shown}"
+    text = said(lambda: hook.create_execution("echo"))
+    assert text == f"Could not create an execution of echo: 400 WHATEVER: {shown} {PLACE}"
 
 
 def test_a_reason_is_more_than_a_404(hook: WorkflowExecutionsHook, emulator: Emulator) -> None:
@@ -115,8 +115,7 @@ def test_a_look_back_that_fails_names_its_create(emulator: Emulator, clock: Adva
     with pytest.raises(PermissionDenied) as caught:
         run.run()
     assert str(caught.value).startswith(
-        f"No execution of {WORKFLOW} was created, because looking for one of an earlier try failed: "
-        f"Could not list {WORKFLOW}: 403"
+        "Nothing created: of echo, because looking for one of an earlier try failed: 403"
     )
     assert caught.value.status_code == 403
     assert emulator.count("create") == 0

@@ -111,7 +111,7 @@ def test_create_that_times_out_is_sent_once(
     """A server that takes the create and stays silent past the timeout gets no second one."""
     connect(timeout=0.2)
     emulator.fail("create", "slow", times=None)
-    with pytest.raises(AmbiguousCreate, match="no answer in time"):
+    with pytest.raises(AmbiguousCreate, match=r"no answer within 0\.2 s"):
         caller.create()
     emulator.release()
     assert unpack() == (1, 1)
@@ -366,6 +366,14 @@ def test_pages_are_fetched_as_they_are_consumed(emulator: Emulator, clock: Advan
     assert emulator.count("list") == 2
     assert len(list(listed)) == 4
     assert emulator.count("list") == 4
+
+
+def test_a_page_that_follows_itself_is_an_error(emulator: Emulator, clock: AdvancingClock, version: str) -> None:
+    """A list whose next page is always the same one ends, with a text that says why."""
+    emulator.fail("list", status=200, body='{"nextPageToken": "again"}', times=None)
+    with pytest.raises(WorkflowsApiError, match="the page that it is as the next one"):
+        list(_client(emulator, clock, version).list(WORKFLOW))
+    assert emulator.count("list") == 2
 
 
 @pytest.mark.parametrize(("view", "v1", "v1beta"), [("BASIC", 1000, 10_000), ("FULL", 100, 100)])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.api.errors import ErrorAnswer, api_error, is_retryable, read_error
+from airflow_provider_workflows.api.errors import ErrorAnswer, Subject, api_error, is_retryable, read_error
 from airflow_provider_workflows.exceptions import (
     AmbiguousCreate,
     CredentialsError,
@@ -25,6 +25,7 @@ from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock
 from tests.token_server import TokenServer
 
+PLACE = "(projects/test-project/locations/us-central1)"
 NAME = "projects/test-project/locations/us-central1/workflows/echo/executions/e"
 Connect = Callable[..., None]
 Get = Callable[[], Any]
@@ -83,7 +84,8 @@ def test_answer(
     emulator.fail("get", times=None, **fault)
     error = error_of(get)
     assert type(error) is kind
-    for word in (*words, NAME):
+    assert str(error).startswith("Could not get echo e: ")
+    for word in (*words, PLACE):
         assert word in str(error)
     assert isinstance(error, WorkflowsApiError)
     assert error.execution_name == NAME
@@ -132,7 +134,8 @@ def test_refused_key_is_reported(
     error = error_of(get)
     assert isinstance(error, CredentialsError)
     assert "Invalid JWT signature" in str(error)
-    assert NAME in str(error)
+    assert str(error).startswith("Could not get echo e: ")
+    assert error.execution_name == NAME
     assert emulator.requests == []
 
 
@@ -251,7 +254,7 @@ def test_reason_is_the_most_exact_one() -> None:
 def test_a_rate_limit_is_one_wherever_it_is_said(error: dict[str, Any]) -> None:
     """Some of Google's front ends say it with a 403, after other reasons."""
     answer = read_error(403, {}, _envelope(403, message="m", **error), 0.0)
-    assert isinstance(api_error("get", "x", answer), QuotaExceeded)
+    assert isinstance(api_error(Subject("get", "x"), answer), QuotaExceeded)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +267,7 @@ def test_an_error_object_with_another_code_is_somebody_elses(status: int, error:
     """Other servers have an "error", too; Google's has the HTTP status in it."""
     answer = read_error(status, {}, json.dumps({"error": error}).encode(), 0.0)
     assert not answer.from_api
-    assert type(api_error("get", "x", answer)) is WorkflowsApiError
+    assert type(api_error(Subject("get", "x"), answer)) is WorkflowsApiError
 
 
 def test_long_messages_are_cut() -> None:
@@ -328,7 +331,7 @@ def test_what_is_worth_repeating(status: int, retryable: bool) -> None:
 def test_create_that_may_have_taken_effect(status: int, kind: type[WorkflowsApiError]) -> None:
     """Only answers after which an execution may exist are ambiguous, and only those say where to look for it."""
     answer = ErrorAnswer(status, "the service's words", (), None)
-    error = api_error("create", "projects/p/locations/l/workflows/w", answer)
+    error = api_error(Subject("create", "w"), answer)
     assert type(error) is kind
     assert ("an execution may exist" in str(error)) == (kind is AmbiguousCreate)
     assert "the service's words" in str(error)

@@ -29,9 +29,9 @@ def test_an_outage_is_worth_fewer_and_fewer_words() -> None:
 
 def said(logs: list[LogLine]) -> list[str]:
     """Return how long the warnings say that it has been so."""
-    texts = [line.text for line in logs if line.level == "warning" and "look at" in line.text]
-    assert "A look at" in texts[0]
-    return [text.partition(" for ")[2].partition(";")[0] for text in texts[1:]]
+    texts = [line.text for line in logs if line.level == "warning" and "Not seen" in line.text]
+    assert texts[0].startswith("Not seen: ")
+    return [text.partition(" for ")[2].partition(": ")[0] for text in texts[1:]]
 
 
 @pytest.mark.usefixtures("connection")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_workflows.api.body import create_body
-from airflow_provider_workflows.api.errors import api_error, read_error
+from airflow_provider_workflows.api.errors import Subject, api_error, read_error
 from airflow_provider_workflows.api.requests import Call, ExecutionsApi
 from airflow_provider_workflows.api.transport import Answer
 from airflow_provider_workflows.auth.fields import FIELDS, ConnectionField
@@ -89,9 +89,9 @@ def test_any_error_answer_is_an_error_of_ours(
     operation: str, status: int, headers: dict[str, str], body: bytes
 ) -> None:
     """Whatever stands in an error's body and headers, there is one of this package's errors, with a readable text."""
-    error = api_error(operation, str(WORKFLOW), read_error(status, headers, body, 0.0))
+    error = api_error(Subject(operation, WORKFLOW.brief), read_error(status, headers, body, 0.0))
     assert isinstance(error, WorkflowsApiError)
-    assert str(WORKFLOW) in str(error)
+    assert WORKFLOW.brief in str(error)
     assert error.retry_after is None or 0 <= error.retry_after < float("inf")
 
 
@@ -180,7 +180,7 @@ def test_odd_values_in_each_field_of_an_error(odd: Any, field: str) -> None:
     """What the service says fits into one line of a log, whatever it says."""
     for shape in (odd, [odd], [{"reason": odd, "metadata": odd, "@type": odd}]):
         body = json.dumps({"error": {"code": 503, field: shape}}).encode()
-        text = str(api_error("get", "t", read_error(503, {}, body, 0.0)))
+        text = str(api_error(Subject("get", "t"), read_error(503, {}, body, 0.0)))
         assert text.isprintable()
         assert text.encode()
 

@@ -154,7 +154,9 @@ def test_a_request_within_an_interrupted_one(emulator: Emulator, connect: Connec
     session = hook._open_session()
     outgoing = hook.client.api.create(hook.workflow("echo"), {}).outgoing
     session.evidence.sent = True  # the create is under way
-    unreachable = replace(outgoing, operation="get", method="GET", url="http://127.0.0.1:1/", body=None)
+    unreachable = replace(
+        outgoing, subject=replace(outgoing.subject, operation="get"), method="GET", url="http://127.0.0.1:1/", body=None
+    )
     with pytest.raises(WorkflowsError):
         send(session, unreachable, 5.0)
     assert session.evidence.sent

@@ -42,7 +42,7 @@ def test_worker_and_triggerer_see_the_same_network(line: Line, network: Network)
     assert hook.error["retryable"] is not lasting
     assert wait.error
     assert wait.error["type"] == ("error" if lasting else "timeout")
-    assert ("Nobody could look at" in wait.text) is not lasting
+    assert ("Not seen for" in wait.text) is not lasting
 
 
 def test_the_first_variable_wins() -> None:

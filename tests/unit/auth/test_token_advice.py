@@ -17,8 +17,8 @@ from airflow_provider_workflows.auth.token_errors import credentials_error
 from airflow_provider_workflows.exceptions import CredentialsError
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsHook
 from airflow_provider_workflows.testing import Emulator
+from tests.documents import names, tables
 from tests.token_server import TokenServer
-from tests.unit.test_docs import names, tables
 
 Connect = Callable[..., None]
 MEANS = {advice.said[0]: advice.means for advice in TOKEN_ADVICE}

@@ -15,6 +15,7 @@ from airflow_provider_workflows.core.execution import execution_id_of, parse_tim
 from airflow_provider_workflows.core.failure import execution_error
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.core.values import check_json_text, decode_json, encode_json, result_of
+from airflow_provider_workflows.core.xcoms import execution_address
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
     ExecutionError,
@@ -24,6 +25,7 @@ from airflow_provider_workflows.exceptions import (
 
 WORKFLOW = WorkflowName("p", "us-central1", "w")
 NAME = WORKFLOW.execution("e")
+ADDRESS = execution_address(NAME)
 
 
 # -- names ------------------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ def test_error_of_a_state(state: str, kind: type[ExecutionError]) -> None:
     """Each bad end has a class; the text names the execution and its state even when nothing else is known."""
     error = execution_error({"name": "n", "state": state}, NAME)
     assert type(error) is kind
-    assert str(error) == f"{NAME} ended in state {state}"
+    assert str(error) == f"{state}: w e; {ADDRESS}"
     assert (error.execution_name, error.state, error.error, error.step, error.line) == (
         str(NAME),
         state,
@@ -210,7 +212,7 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
             "payload": '{"body":{"secret":1},"code":503,"message":"HTTP server responded with error code 503",'
             '"tags":["HttpError"]}',
         },
-        'HTTP server responded with error code 503 (HttpError) (step "invoke", line 4)',
+        "HTTP server responded with error code 503 (HttpError); step invoke of main, line 4",
         503,
         ("invoke", 4),
     ),
@@ -219,7 +221,7 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
             "context": 'RuntimeError: "Error with iteration 2"\nin step "raise_error", routine "main", line: 18',
             "payload": '"\\"Error with iteration 2\\""',
         },
-        'RuntimeError: "Error with iteration 2" (step "raise_error", line 18)',
+        'RuntimeError: "Error with iteration 2"; step raise_error of main, line 18',
         '"Error with iteration 2"',
         ("raise_error", 18),
     ),
@@ -228,11 +230,11 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
             "payload": '{"message":"m","tags":["TypeError"]}',
             "stackTrace": {"elements": [{"step": "s", "routine": "main", "position": {"line": "7", "column": "1"}}]},
         },
-        'm (TypeError) (step "s", line 7)',
+        "m (TypeError); step s of main, line 7",
         None,
         ("s", 7),
     ),
-    ({"payload": '{"message":"m"}', "stackTrace": {"elements": [{"step": "s"}]}}, 'm (step "s")', None, ("s", None)),
+    ({"payload": '{"message":"m"}', "stackTrace": {"elements": [{"step": "s"}]}}, "m; step s", None, ("s", None)),
     ({"stackTrace": {}}, "", None, (None, None)),
     # What no service of Google's sends, and any workflow may raise.
     ({"payload": '{"message":"m","tags":5}'}, "m (5)", None, (None, None)),
@@ -244,7 +246,7 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
     ({"payload": '{"message":false}'}, "false", None, (None, None)),
     ({"payload": '{"tags":["Late"]}', "context": "c\nd"}, "c (Late)", None, (None, None)),
     ({"payload": '{"tags":["Late"]}'}, "Late", None, (None, None)),
-    ({"payload": '{"message":"a\\nb\\u001b[31mc\\ud800"}'}, "a b [31mc ", None, (None, None)),
+    ({"payload": '{"message":"a\\nb\\u001b[31mc\\ud800"}'}, "a b [31mc", None, (None, None)),
     ({"payload": '{"message":null}', "context": "c"}, "c", None, (None, None)),
     ({"context": "ResourceLimitError", "payload": "broken {"}, "ResourceLimitError", "broken {", (None, None)),
 ]
@@ -254,7 +256,7 @@ REAL_ERRORS: list[tuple[dict[str, Any], str, Any, tuple[str | None, int | None]]
 def test_error_text(error: dict[str, Any], words: str, payload: Any, frame: tuple[str | None, int | None]) -> None:
     """The text has the service's message, its tags and the failing step; the whole payload is an attribute only."""
     made = execution_error({"state": "FAILED", "error": error}, NAME)
-    assert str(made) == f"{NAME} ended in state FAILED" + (f": {words}" if words else "")
+    assert str(made) == "FAILED: w e" + (f": {words}" if words else "") + f"; {ADDRESS}"
     assert (made.step, made.line) == frame
     if isinstance(payload, int):
         assert made.error["code"] == payload
@@ -265,7 +267,7 @@ def test_error_text(error: dict[str, Any], words: str, payload: Any, frame: tupl
 def test_error_of_unreadable_data() -> None:
     """An UNAVAILABLE execution says why its data cannot be read."""
     execution = {"state": "UNAVAILABLE", "stateError": {"type": "KMS_ERROR", "details": "key is disabled"}}
-    assert str(execution_error(execution, NAME)).endswith("UNAVAILABLE: KMS_ERROR key is disabled")
+    assert str(execution_error(execution, NAME)).startswith("UNAVAILABLE: w e: KMS_ERROR key is disabled; ")
 
 
 def test_long_messages_are_cut() -> None:

@@ -21,7 +21,7 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_workflows.core.values import encode_json
-from tests.unit.test_docs import names, tables
+from tests.documents import names, tables
 
 
 class Color(Enum):

@@ -118,7 +118,7 @@ def test_looking_ends_in_a_bounded_time(
     with pytest.raises(Killed):
         run.execute()
     assert clock.time() - killed_at[0] <= 20
-    assert [line for line in logs if "looking for one failed" in line.text]
+    assert [line for line in logs if "looking for it failed" in line.text]
 
 
 def test_several_are_asked_before_one_is_confirmed(begin: Begin, emulator: Emulator, clock: AdvancingClock) -> None:

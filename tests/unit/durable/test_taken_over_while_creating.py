@@ -237,7 +237,7 @@ def test_when_nothing_can_be_listed(
     with pytest.raises(Refused):
         old.run.execute()
     assert states(emulator) == ["ACTIVE", "CANCELLED"]
-    assert any("cannot be told" in line.text for line in logs)
+    assert any("what the other try goes on with" in line.text for line in logs)
 
 
 def test_next_try_looks_beside_a_recorded_execution_that_is_going(

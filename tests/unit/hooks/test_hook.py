@@ -309,10 +309,10 @@ def test_requests_have_a_timeout(connect: Connect, hook: WorkflowExecutionsHook,
     """The connection's timeout bounds every request, also those of get_conn()."""
     connect(timeout=0.1, num_retries=0)
     emulator.fail("list", "slow", times=None)
-    with pytest.raises(Exception, match="no answer in time"):
+    with pytest.raises(Exception, match="no answer within"):
         next(hook.list_executions("echo"))
     resource = hook.get_conn().projects().locations().workflows().executions()
-    with pytest.raises(Exception, match="no answer in time"):
+    with pytest.raises(Exception, match="no answer within"):
         resource.list(parent="projects/test-project/locations/us-central1/workflows/echo").execute()
     emulator.release()
 
@@ -341,7 +341,7 @@ def test_test_connection_without_a_location(connect: Connect, hook: WorkflowExec
     [
         ({}, {"kind": "permission_denied"}, "workflows.executions.list"),
         ({}, {"kind": "service_disabled"}, "Enable"),
-        ({"timeout": 0.1, "num_retries": 0}, {"kind": "slow"}, "no answer in time"),
+        ({"timeout": 0.1, "num_retries": 0}, {"kind": "slow"}, "no answer within"),
         ({"keyfile_dict": "***", "is_anonymous": None}, {}, "***"),
         ({"key_secret_name": "x"}, {}, "key_secret_name"),
     ],

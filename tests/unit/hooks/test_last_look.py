@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,13 +22,15 @@ Wait = Callable[..., Any]
 def wait(request: pytest.FixtureRequest, clock: AdvancingClock, connection: Any) -> Wait:
     """Give a function that waits with each hook."""
     if request.param == "hook":
-        return lambda name, execution_id, timeout: WorkflowExecutionsHook(clock=clock).wait_for_execution(
-            name, execution_id=execution_id, poll_interval=30.0, timeout=timeout
-        )
+        return lambda name, execution_id, timeout, interval=30.0: WorkflowExecutionsHook(
+            clock=clock
+        ).wait_for_execution(name, execution_id=execution_id, poll_interval=interval, timeout=timeout)
 
-    async def run(name: str, execution_id: str, timeout: float) -> Any:
+    async def run(name: str, execution_id: str, timeout: Any, interval: Any = 30.0) -> Any:
         async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
-            return await hook.wait_for_execution(name, execution_id=execution_id, poll_interval=30.0, timeout=timeout)
+            return await hook.wait_for_execution(
+                name, execution_id=execution_id, poll_interval=interval, timeout=timeout
+            )
 
     return lambda *args: asyncio.run(run(*args))
 
@@ -49,3 +52,9 @@ def test_a_timeout_says_the_last_state(wait: Wait, emulator: Emulator) -> None:
     with pytest.raises(ExecutionTimeout) as caught:
         wait("sleep", emulator.start("sleep", {"seconds": 100}), 2.0)
     assert caught.value.state == "ACTIVE"
+
+
+def test_spans_may_be_timedeltas(wait: Wait, emulator: Emulator) -> None:
+    """In both hooks, as in operators and sensors."""
+    execution_id = emulator.start("sleep", {"seconds": 15})
+    assert wait("sleep", execution_id, timedelta(minutes=1), timedelta(seconds=10))["state"] == "SUCCEEDED"

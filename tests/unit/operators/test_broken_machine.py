@@ -115,7 +115,7 @@ def test_a_kill_in_the_triggerer(words: list[str], running: str, clock: Advancin
         return known
 
     assert not asyncio.run(kill())
-    says(errors(logs), [*words, "could not be cancelled and may still be going"])
+    says(errors(logs), [*words, f"Not cancelled: forever {running[:8]} may still be going: "])
 
 
 def test_a_kill_in_a_worker(
@@ -126,7 +126,7 @@ def test_a_kill_in_a_worker(
     run.operator.announce(run.context, run.operator.execution_name(running))
     emulator.clear_requests()
     run.kill()
-    says(errors(logs), [*words, "could not be cancelled and may still be going"])
+    says(errors(logs), [*words, f"Not cancelled: forever {running[:8]} may still be going: "])
 
 
 @pytest.mark.parametrize("options", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.operators.identity import identity_of
-from tests.harness import AIRFLOW_3
+from airflow_provider_workflows.testing import Emulator
+from tests.harness import AIRFLOW_3, AdvancingClock, TaskInstance, TaskRun
 
 pytestmark = pytest.mark.skipif(AIRFLOW_3, reason="Airflow 3 raises max_tries")
 
@@ -87,6 +89,42 @@ def test_a_retry_after_such_a_clear_stays_in_its_generation(add_try: Callable[..
     assert generation(2, map_index=2) == 0
     add_try(4, "cleared while it ran")
     assert generation(5) == 2
+
+
+class Killed(BaseException):
+    """Stand for the end of a task's process."""
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("meanwhile", ["it goes on for a while", "it succeeds first"])
+def test_what_was_there_before_such_a_clear_is_not_taken(
+    add_try: Callable[..., None],
+    emulator: Emulator,
+    clock: AdvancingClock,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+) -> None:
+    """The next try neither waits for what the kill is still cancelling nor takes its result: it creates."""
+    monkeypatch.setattr(TaskInstance, "refresh_from_db", None, raising=False)  # as an Airflow 2 task instance has it
+    emulator.settings.cancel_mode, emulator.settings.cancel_delay = "late", 600.0
+    given: dict[str, Any] = {"workflow_id": "sleep", "argument": {"seconds": 900}, "wait_for_completion": True}
+    run = TaskRun(WorkflowsCreateExecutionOperator(task_id="task", retries=3, **given), clock=clock, retries=3)
+
+    def kill() -> None:
+        clock.forget()
+        if meanwhile == "it succeeds first":
+            emulator.set_state(emulator.executions()[0]["name"].rpartition("/")[2], "SUCCEEDED")
+        run.kill()
+        raise Killed
+
+    clock.on_sleep(kill)
+    with pytest.raises(Killed):
+        run.execute()
+    add_try(1, "cleared while it ran")
+    created = run.retry().run()
+    first, second = emulator.executions()
+    assert (created["name"], second["state"]) == (second["name"], "SUCCEEDED")
+    assert first["state"] == ("SUCCEEDED" if meanwhile == "it succeeds first" else "CANCELLED")
 
 
 def test_without_a_way_to_the_database_it_counts_as_a_retry(

@@ -135,6 +135,18 @@ def test_looks_follow_the_age_in_the_triggerer(begin: Begin, clock: AdvancingClo
     assert emulator.count("get") + emulator.count("list") < 40
 
 
+@pytest.mark.parametrize("seconds", [3.5, 15.5, 60.5])
+def test_looks_follow_the_age_in_the_worker(
+    task: Callable[..., TaskRun], clock: AdvancingClock, emulator: Emulator, seconds: float
+) -> None:
+    """A task that waits in its worker sees the end within a second, or a tenth of what the execution took."""
+    given: dict[str, Any] = {"workflow_id": "sleep", "argument": {"seconds": seconds}, "wait_for_completion": True}
+    run, began = task(WorkflowsCreateExecutionOperator, deferrable=False, poll_interval=30, **given), clock.time()
+    assert run.run()["state"] == "SUCCEEDED"
+    assert clock.time() - began - seconds < max(1.1, 0.11 * seconds) + 0.1
+    assert emulator.count("get") < 40
+
+
 # --- what has to be right before anything is started ---------------------------------------------------------------
 
 OPTIONS = ["defer_after", "resume_after", "end_from_trigger", "get_requests_per_minute", "list_requests_per_minute"]

@@ -61,10 +61,10 @@ def test_lines_of_a_wait_do_not_stop_the_loop(task: Task, emulator: Emulator) ->
         WorkflowExecutionSensor, workflow_id="sleep", execution_id=execution_id, deferrable=True, poke_interval=1
     )
     run.execute()
-    late = LateReader(execution_id)
+    late = LateReader(f"sleep {execution_id[:8]}")
     with record_logs(late) as lines:
         event = asyncio.run(late.during(run.trigger()))
-        said = [line.text for line in lines if f"{execution_id} is " in line.text]
+        said = [line.text for line in lines if f": sleep {execution_id[:8]}." in line.text]
     assert event["status"] == "success"
     assert late.waited
     assert all(late.waited)
@@ -75,7 +75,7 @@ def test_the_line_of_a_kill_does_not_stop_the_loop(task: Task) -> None:
     """What came of a kill is in the task's log when ``on_kill`` is over."""
     run = task(WorkflowsCreateExecutionOperator, workflow_id="forever", deferrable=True, wait_for_completion=True)
     run.execute()
-    late = LateReader("not cancelling it")
+    late = LateReader("its task still waits for it")
 
     async def kill() -> None:
         late.loop = asyncio.get_running_loop()

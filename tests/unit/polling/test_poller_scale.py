@@ -235,8 +235,15 @@ class StallDetector:
             self.longest, last = max(self.longest, now - last), now
 
     def _own_time(self) -> float:
-        waited = Path("/proc/thread-self/schedstat")
-        return time.perf_counter() - (int(waited.read_text().split()[1]) / 1e9 if waited.exists() else 0.0)
+        """Read the clock and the time that was waited for a core, between which this thread may lose its core."""
+        while True:
+            waited, now = self._waited(), time.perf_counter()
+            if self._waited() == waited:
+                return now - waited
+
+    def _waited(self) -> float:
+        account = Path("/proc/thread-self/schedstat")
+        return int(account.read_text().split()[1]) / 1e9 if account.exists() else 0.0
 
 
 def test_the_stall_detector_notices_a_stall() -> None:
