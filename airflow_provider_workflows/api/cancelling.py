@@ -34,8 +34,8 @@ search for it has the same time.
 within a second, whatever Airflow's own answers do, and the log says before it what is not known yet: nobody may be
 there to say it later. A task that is late, or finds something left over, is not being killed and has its own
 timeouts. A triggerer: ``[triggerer] on_kill_timeout``, 30 s, after which Airflow 3.3 stops waiting for the trigger;
-the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND and SAY_AFTER are less, so that the task's log still
-takes the line.
+the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND and SAY_AFTER are less, so that the task's
+log still takes the line.
 """
 
 from __future__ import annotations
