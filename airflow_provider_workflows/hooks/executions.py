@@ -228,7 +228,7 @@ class WorkflowExecutionsHook(HistoryMethods):
         Its requests go through the hook's session, so ``execute()`` sends a create once even when the connection
         drops. Pass no ``num_retries`` to a create.
         """
-        from airflow_provider_workflows.api.requests import SessionHttp, build_resource
+        from airflow_provider_workflows.api.resource import SessionHttp, build_resource
 
         settings, http = self.settings, SessionHttp(self._open_session(), self.settings.timeout)
         return build_resource(settings.api_version, self._identity().endpoint, http)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_workflows.api.client import AsyncWorkflowsClient, WorkflowsClient
+    from airflow_provider_workflows.auth.authorities import Authorities
     from airflow_provider_workflows.auth.credentials import Resolved
-    from airflow_provider_workflows.auth.network import Authorities
     from airflow_provider_workflows.compat import Connection
 
 #: Seconds for which credentials that may still come are waited for: a metadata server needs some at a pod's start.
