@@ -290,6 +290,6 @@ class WorkflowExecutionTrigger(BaseTrigger):
 
     def _poller(self) -> shared_poller:
         """Return what joins the poller that all triggers on this workflow share."""
-        from airflow_provider_workflows.hooks.asynchronous import join_poller
+        from airflow_provider_workflows.hooks.pollers import join_poller
 
         return join_poller(self._connection, self.execution_name.workflow_name, self.clock)

@@ -15,7 +15,7 @@ from airflow_cluster import AirflowCluster
 TYPE_NAME = "Google Cloud Workflows"
 TASK = "charge"
 MARGIN = 8  # pixels around what is shown in a picture
-COLOURS = 64  # of a picture, which makes it a third as large
+COLOURS = 256  # of a picture, which makes it half as large
 
 # A style may be written in many ways, `oklch(0.47 0.2 149)` for one; a canvas knows them all.
 RGB = """(element, what) => {
