@@ -16,13 +16,13 @@ is time left, whether to look, and what to say; they differ in how they send, lo
 =============================  ====================  =================================================================
 part                           worker                triggerer
 =============================  ====================  =================================================================
-is the task still this try's?  TAKEN_OVER_BOUND 0.5  ASK_BOUND 20, of ``triggers.task_state``
+is the task still this try's?  TAKEN_OVER_BOUND 0.5  ASK_BOUND 120, of ``triggers.task_state``
 attempts to send               CANCEL_BOUND 20, and  CANCEL_BOUND 20; DELAY_BOUND 20 until the log says that none
                                4 in a kill on 3.x    got out
 a request without an answer    0.4 of that           the connection's ``timeout``
 looks whether it has worked    what is left of it    CONFIRM_BOUND 20, from the answer
-**sum, requests answered**     **20, and 4 on 3.x**  **60**
-**sum, a silent service**      **20, and 4 on 3.x**  **60**, the opening of a client, and requests
+**sum, requests answered**     **20, and 4 on 3.x**  **160**
+**sum, a silent service**      **20, and 4 on 3.x**  **160**, the opening of a client, and requests
 =============================  ====================  =================================================================
 
 All parts in a worker share the one time, the first question included: a silent service, a refusal and the look after
@@ -34,8 +34,8 @@ search for it has the same time.
 within a second, whatever Airflow's own answers do, and the log says before it what is not known yet: nobody may be
 there to say it later. A task that is late, or finds something left over, is not being killed and has its own
 timeouts. A triggerer: ``[triggerer] on_kill_timeout``, 30 s, after which Airflow 3.3 stops waiting for the trigger;
-the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND is less, so that the task's log still
-takes the line.
+the kill is done beside it and goes on (``triggers.kill``), and DELAY_BOUND and SAY_AFTER are less, so that the task's
+log still takes the line.
 """
 
 from __future__ import annotations

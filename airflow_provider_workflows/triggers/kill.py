@@ -16,7 +16,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_provider_workflows.core.messages import cancels
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.polling.loop_log import LoopLog
 from airflow_provider_workflows.triggers.task_state import was_killed
@@ -47,6 +46,4 @@ async def _cancel_if_killed(trigger: BaseTrigger, name: ExecutionName, join: Cal
     if await was_killed(trigger, name, log):
         async with join() as poller:
             await poller.cancel(name.execution_id, log)
-    else:
-        log.info(cancels.still_awaited(name))
     await log.written()

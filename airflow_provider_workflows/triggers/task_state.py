@@ -22,8 +22,11 @@ from airflow_provider_workflows.core.names import ExecutionName
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
-#: Seconds for Airflow to tell. A fresh triggerer takes up to 13 s for its first question; in 30 Airflow gives up.
-ASK_BOUND = 20.0
+#: Seconds for Airflow to tell. The first question to a fresh triggerer starts an API server in it, which took 13 to
+#: 23 s on loaded machines. A kill outlives Airflow's own patience with it (``[triggerer] on_kill_timeout``, 30 s).
+ASK_BOUND = 120.0
+#: Seconds after which the log says that there is no answer yet; less than Airflow's patience, with which the log ends.
+SAY_AFTER = 20.0
 #: The states of a task that waits for nothing any more. None is that of a task that was cleared and is not scheduled
 #: yet, and of one that was removed.
 STOPPED = frozenset({None, "failed", "removed", "skipped", "success", "upstream_failed"})
@@ -42,14 +45,21 @@ async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> boo
         return False
     ask = _state_in_airflow_3 if hasattr(ti, "id") and not hasattr(ti, "refresh_from_db") else _state_in_airflow_2
     try:
-        state = await asyncio.wait_for(sync_to_async(ask)(ti), ASK_BOUND)
+        asking = asyncio.ensure_future(sync_to_async(ask)(ti))
+        answered, _ = await asyncio.wait({asking}, timeout=SAY_AFTER)
+        if not answered:
+            log.warning(cancels.not_told_yet(name, SAY_AFTER))
+        state = await asyncio.wait_for(asking, ASK_BOUND - SAY_AFTER)
     except asyncio.TimeoutError:
         log.error(cancels.not_told_in_time(name, ASK_BOUND))  # noqa: TRY400 - a traceback of waiting says nothing
         return False
     except Exception:
         log.exception(cancels.not_told(name))
         return False
-    return is_stopped(state)
+    if not is_stopped(state):
+        log.info(cancels.still_awaited(name))
+        return False
+    return True
 
 
 def is_stopped(state: Any) -> bool:

@@ -64,6 +64,14 @@ def left_to_other_try() -> str:
     return "Not cancelled: another try of this task has taken over; leaving its execution alone."
 
 
+def not_told_yet(name: ExecutionName, seconds: float) -> str:
+    """Say that Airflow is silent about a kill so far."""
+    return (
+        f"Not cancelled yet: {name.brief}; Airflow did not tell in {seconds:.0f} s whether its task was killed; "
+        "still waiting for its answer."
+    )
+
+
 def not_told_in_time(name: ExecutionName, seconds: float) -> str:
     """Say that Airflow is silent about a kill."""
     return (

@@ -326,7 +326,8 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(
     logs: list[LogLine],
 ) -> None:
     """An Airflow that hangs does not hold a trigger up, and the log says what is not known."""
-    monkeypatch.setattr("airflow_provider_workflows.triggers.task_state.ASK_BOUND", 0.05)
+    monkeypatch.setattr("airflow_provider_workflows.triggers.task_state.SAY_AFTER", 0.05)
+    monkeypatch.setattr("airflow_provider_workflows.triggers.task_state.ASK_BOUND", 0.1)
     trigger = await asyncio.to_thread(deferred)
     airflow.answers.clear()
     try:
@@ -334,7 +335,29 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(
     finally:
         airflow.answers.set()
     assert only_state(emulator) == "ACTIVE"
-    assert any("did not tell" in line.text and line.level == "error" for line in logs)
+    assert [line.level for line in logs if "did not tell" in line.text] == ["warning", "error"]
+
+
+async def test_an_answer_that_comes_late_cancels(
+    deferred: Callable[..., WorkflowExecutionTrigger],
+    emulator: Emulator,
+    airflow: FakeAirflow,
+    monkeypatch: pytest.MonkeyPatch,
+    logs: list[LogLine],
+) -> None:
+    """A kill that a loaded Airflow confirms after half a minute stops the execution; the log says why it takes long."""
+    monkeypatch.setattr("airflow_provider_workflows.triggers.task_state.SAY_AFTER", 0.05)
+    airflow.state = "failed"
+    trigger = await asyncio.to_thread(deferred)
+    airflow.answers.clear()
+    kill = asyncio.ensure_future(trigger.on_kill())
+    for _ in range(5000):  # the question is asked in another thread
+        if any("did not tell" in line.text for line in logs):
+            break
+        await asyncio.sleep(0.01)
+    airflow.answers.set()
+    await kill
+    assert only_state(emulator) == "CANCELLED"
 
 
 async def test_a_killed_trigger_of_a_mapped_task_cancels(
