@@ -140,11 +140,11 @@ class Server:
             return ""
         return self.log.read_bytes()[self._earlier_output :].decode(errors="replace")
 
-    def log_tail(self, lines: int = 30) -> str:
+    def log_tail(self) -> str:
         """Return the last lines of its output."""
         if not self.log.exists():
             return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
 
 def session_processes(sessions: set[int]) -> list[ProcessInfo]:

@@ -35,17 +35,17 @@ def create_body(
             raise ValueError(msg)
     if argument is not None:
         body["argument"] = encode_json(argument)
-    elif isinstance(body.get("argument"), (str, bytes)):
-        body["argument"] = check_json_text(body["argument"], "execution['argument']")
     elif "argument" in body:
-        body["argument"] = encode_json(body["argument"], "execution['argument']")
+        encode = check_json_text if isinstance(body["argument"], (str, bytes)) else encode_json
+        body["argument"] = encode(body["argument"], "execution['argument']")
     if labels:
-        # Native rendering of templates makes numbers of values that look like one.
-        body["labels"] = {
-            key: str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-            for key, value in labels.items()
-        }
+        body["labels"] = {key: _label_value(value) for key, value in labels.items()}
     return body
+
+
+def _label_value(value: Any) -> Any:
+    """Make a text of a number: native rendering of templates makes numbers of values that look like one."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _camel_case(field: str) -> str:

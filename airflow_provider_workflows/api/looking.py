@@ -115,6 +115,47 @@ def timed_out(name: ExecutionName, state: str | None, limit: Limit | None = None
     return ExecutionTimeout(failures.timed_out(name, state, limit), execution_name=str(name), state=state)
 
 
+class _Wait:
+    """Hold what a wait that looks alone has seen; each look, and each failed one, says how soon the next is due."""
+
+    def __init__(self, name: ExecutionName, clock: Clock, log: Any, poll_interval: float) -> None:
+        from airflow_provider_workflows.api.outage import Outage
+
+        self._name = name
+        self._clock = clock
+        self._log = log
+        self._interval = poll_interval
+        self._progress = Progress(name, log)
+        self._outage = Outage()
+        self._began = clock.monotonic()
+        self._age = 0.0  # of the execution when the waiting began
+        self._failures = 0
+
+    def _waited(self) -> float:
+        return self._clock.monotonic() - self._began
+
+    def saw(self, execution: Execution) -> float:
+        """Take note of a look."""
+        self._age = max(self._age, age_of(execution, self._clock.time()) - self._waited())
+        self._failures = 0
+        self._progress.saw(execution)
+        self._outage.is_over()
+        return pause_at(self._age + self._waited(), self._interval)
+
+    def failed(self, error: WorkflowsApiError) -> float:
+        """Take note of a look that failed; raise the error where it is a lasting one."""
+        from airflow_provider_workflows.api.outage import warn_of_outage
+
+        waited = self._waited()
+        if not is_passing(error, waited):
+            raise error
+        self._failures += 1
+        pause = wait_after_error(error, self._failures, self._interval, waited)
+        if (lasted := self._outage.failed(self._clock.monotonic())) is not None:
+            warn_of_outage(self._log, self._name, error, pause, lasted)
+        return pause
+
+
 def wait_for_end(
     look: Callable[[], Execution],
     name: ExecutionName,
@@ -136,36 +177,21 @@ def wait_for_end(
     :raises ExecutionTimeout: at a deadline, after a last look.
     :raises WorkflowsApiError: when a look failed for a lasting reason.
     """
-    from airflow_provider_workflows.api.outage import Outage, warn_of_outage
-
-    started = clock.monotonic()
-    progress, outage = Progress(name, log), Outage()
+    wait = _Wait(name, clock, log, poll_interval)
+    end = clock.monotonic() + patience
     execution: Execution = {}
-    age = 0.0  # when the waiting began
-    state: str | None = None
-    failures = 0
     while True:
         try:
             execution = look()
-            age = max(age, age_of(execution, clock.time()) - (clock.monotonic() - started))
-            state, failures = execution.get("state"), 0
-            progress.saw(execution)
-            outage.is_over()
-            if classify(state, success_states, failure_states) is not Verdict.WAITING:
+            pause = wait.saw(execution)
+            if classify(execution.get("state"), success_states, failure_states) is not Verdict.WAITING:
                 return execution
-            pause = pause_at(age + clock.monotonic() - started, poll_interval)
         except WorkflowsApiError as exc:
-            waited = clock.monotonic() - started
-            if not is_passing(exc, waited):
-                raise
-            failures += 1
-            pause = wait_after_error(exc, failures, poll_interval, waited)
-            if (lasted := outage.failed(clock.monotonic())) is not None:
-                warn_of_outage(log, name, exc, pause, lasted)
-        left = deadlines.left(state, clock.time())
+            pause = wait.failed(exc)
+        left = deadlines.left(execution.get("state"), clock.time())
         if left <= 0:
-            raise timed_out(name, state)
-        more = started + patience - clock.monotonic()
+            raise timed_out(name, execution.get("state"))
+        more = end - clock.monotonic()
         if more <= 0:
             return execution
         clock.sleep(min(pause, left, more))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say whose certificates are trusted, for proxies and token servers too, by the rules that ``auth/network.py`` tells."""
+"""Say whose certificates are trusted, by the rules that ``auth/network.py`` tells."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ Neither sends anything twice by itself but once after a 401: a POST that is sent
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.auth.async_session import USER_AGENT, make_async_session
@@ -46,9 +48,25 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
     read_authorities()
     token_session, noted = make_token_session(), Evidence()
     auth_request = make_token_request(token_session)
-    has_token = not isinstance(credentials, AnonymousCredentials)
+    anonymous = isinstance(credentials, AnonymousCredentials)
+    renew = None if anonymous else functools.partial(credentials.refresh, auth_request)
+    bounded = _bounded(AuthorizedSession, timeout, renew, token_session, noted)
+    session: AuthorizedSession = bounded(credentials, refresh_status_codes=(), auth_request=auth_request)
+    adapter = make_adapter(watched_adapter(noted), pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers["User-Agent"] = USER_AGENT
+    # Without a say of its own in this, requests replaces the token by a login that ~/.netrc has for the host.
+    session.auth = lambda request: request
+    return session
 
-    class BoundedSession(session_class(AuthorizedSession)):  # type: ignore[misc]
+
+def _bounded(
+    base: Any, timeout: float, renew: Callable[[], None] | None, token_session: Any, noted: Evidence
+) -> type[AuthorizedSession]:
+    """Return the class of the session; ``renew`` gets another token, ``None`` where there are no tokens."""
+
+    class BoundedSession(session_class(base)):  # type: ignore[misc]
         """Give every request a timeout: google-auth's default is 120 seconds, and ``None`` means for ever."""
 
         evidence = noted
@@ -58,8 +76,8 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
                 kwargs["timeout"] = timeout
             response = self._sent(method, url, *args, **kwargs)
             # Somebody else's 401 is not cured by another token, and the request may have had its effect.
-            if has_token and response.status_code == 401 and error_in(401, response.content):
-                credentials.refresh(auth_request)  # type: ignore[no-untyped-call]
+            if renew and response.status_code == 401 and error_in(401, response.content):
+                renew()
                 response = self._sent(method, url, *args, **kwargs)
             return response
 
@@ -71,15 +89,4 @@ def make_session(credentials: Credentials, *, timeout: float) -> AuthorizedSessi
             token_session.close()
             super().close()
 
-    session: AuthorizedSession = BoundedSession(
-        credentials,
-        refresh_status_codes=(),
-        auth_request=auth_request,
-    )
-    adapter = make_adapter(watched_adapter(noted), pool_connections=1, pool_maxsize=_POOL_SIZE, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.headers["User-Agent"] = USER_AGENT
-    # Without a say of its own in this, requests replaces the token by a login that ~/.netrc has for the host.
-    session.auth = lambda request: request
-    return session
+    return BoundedSession

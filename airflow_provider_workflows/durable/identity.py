@@ -85,7 +85,7 @@ def label_of(execution: Execution, key: str) -> str | None:
     return (execution.get("labels") or {}).get(key)
 
 
-def check_room_for_labels(labels: Mapping[str, Any], parameter: str = "labels") -> None:
+def check_room_for_labels(labels: Mapping[str, Any]) -> None:
     """
     Check that the user's labels leave room for those that make a create durable, and do not use their names.
 
@@ -95,9 +95,9 @@ def check_room_for_labels(labels: Mapping[str, Any], parameter: str = "labels") 
     own = identity.labels("", "")
     for name in own:
         if name in labels:
-            raise ValueError(f"{parameter}: the key {name!r} is set by durable=True. Rename it, or use durable=False.")
+            raise ValueError(f"labels: the key {name!r} is set by durable=True. Rename it, or use durable=False.")
     if len(labels) + len(own) > MAX_LABELS:
         raise ValueError(
-            f"{parameter} has {len(labels)} entries; durable=True adds {len(own)}, and an execution can have "
+            f"labels has {len(labels)} entries; durable=True adds {len(own)}, and an execution can have "
             f"{MAX_LABELS}. Leave out {len(labels) + len(own) - MAX_LABELS}, or use durable=False."
         )

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_workflows.api.looking import Progress, check_interval, is_passing, timed_out
-from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -94,7 +93,6 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self.request_timeout = request_timeout
         self._progress: Progress | None = None
         self._began: float | None = None
-        self._outage = Outage()
         if start_from_trigger:
             from airflow_provider_workflows.sensors.start import start_trigger_args
 
@@ -162,9 +160,11 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; an execution that has ended badly raises."""
+        from airflow_provider_workflows.api.outage import Outage, warn_of_outage
+
         name = self.execution_name(self.execution_id)
         if self._progress is None:
-            self._progress = Progress(name, self.log)
+            self._progress, self._outage = Progress(name, self.log), Outage()
         if self._began is None:
             self._began = self.hook.clock.monotonic()
         try:

@@ -18,6 +18,7 @@ from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed
 from tests.unit.conftest import Connect
 
 RETRIES = 3
@@ -37,10 +38,6 @@ class Setting:
 
     def __str__(self) -> str:
         return f"{self.version}-{'store' if self.store else 'no-store'}"
-
-
-class Killed(BaseException):
-    """Stand for a ``kill -9``: nothing of the task's own code runs after it."""
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from airflow_provider_workflows.compat import AirflowFailException
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed, killing
 from tests.log_lines import LogLine
 from tests.unit.conftest import Connect
-from tests.unit.durable.conftest import Killed, Setting, kill_while_waiting, states
+from tests.unit.durable.conftest import Setting, kill_while_waiting, states
 from tests.unit.durable.front import front
 
 V1 = Setting("v1", store=False)
@@ -21,18 +22,6 @@ V1BETA = Setting("v1beta", store=True)
 LONG = {"argument": {"seconds": 9000, "result": "done"}}
 
 Begin = Callable[..., TaskRun]
-
-
-def killing(run: TaskRun, clock: AdvancingClock, before: Callable[[], None] = lambda: None) -> Callable[[], None]:
-    """Return what kills a task, after doing something, and ends its process."""
-
-    def kill() -> None:
-        clock.forget()
-        before()
-        run.kill()
-        raise Killed
-
-    return kill
 
 
 def test_an_execution_that_is_listed_late_is_found(begin: Begin, emulator: Emulator, clock: AdvancingClock) -> None:

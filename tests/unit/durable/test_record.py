@@ -13,7 +13,8 @@ from airflow_provider_workflows.durable.record import RECORD_KEY
 from airflow_provider_workflows.exceptions import ExecutionTimeout, PermissionDenied
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
-from tests.unit.durable.conftest import Killed, Setting, ids, kill_in_create, kill_while_waiting, states
+from tests.killing import Killed
+from tests.unit.durable.conftest import Setting, ids, kill_in_create, kill_while_waiting, states
 
 STORE = Setting("v1", store=True)
 with_store = pytest.mark.parametrize("setting", [STORE, Setting("v1beta", store=True)], ids=str)

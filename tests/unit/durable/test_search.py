@@ -11,8 +11,9 @@ import pytest
 from airflow_provider_workflows.exceptions import ExecutionTimeout
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed, killing
 from tests.unit.conftest import Connect
-from tests.unit.durable.conftest import Killed, Setting, ids, kill_while_waiting, states
+from tests.unit.durable.conftest import Setting, ids, kill_while_waiting, states
 from tests.unit.durable.front import front, ignore_filter, queued_last
 
 #: Only labels tell.
@@ -81,13 +82,8 @@ def test_a_kill_while_a_cleared_try_looks_back_without_a_filter(
     run.dag_run_start = clock.now()
     run.clear()
 
-    def kill() -> None:
-        clock.forget()
-        run.kill()
-        raise Killed
-
     emulator.fail("list", "unavailable")
-    clock.on_sleep(kill)
+    clock.on_sleep(killing(run, clock))
     with pytest.raises(Killed):
         run.execute()
     assert states(emulator) == ["CANCELLED"]

@@ -19,9 +19,10 @@ from airflow_provider_workflows.compat import AirflowFailException, TaskDeferred
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed
 from tests.log_lines import LogLine
 from tests.unit.conftest import Connect
-from tests.unit.durable.conftest import Killed, Setting, ids, kill_while_waiting, states
+from tests.unit.durable.conftest import Setting, ids, kill_while_waiting, states
 from tests.unit.durable.front import front
 
 STORE = Setting("v1", store=True)

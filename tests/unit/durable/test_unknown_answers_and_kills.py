@@ -13,8 +13,9 @@ import pytest
 
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, TaskRun
+from tests.killing import Killed
 from tests.unit.conftest import Connect
-from tests.unit.durable.conftest import Killed, Setting, ids
+from tests.unit.durable.conftest import Setting, ids
 from tests.unit.durable.unknown import TAKES, World, own, worlds
 
 Begin = Callable[..., TaskRun]

@@ -15,6 +15,7 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.operators.identity import identity_of
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AIRFLOW_3, AdvancingClock, TaskInstance, TaskRun
+from tests.killing import Killed
 
 pytestmark = pytest.mark.skipif(AIRFLOW_3, reason="Airflow 3 raises max_tries")
 
@@ -89,10 +90,6 @@ def test_a_retry_after_such_a_clear_stays_in_its_generation(add_try: Callable[..
     assert generation(2, map_index=2) == 0
     add_try(4, "cleared while it ran")
     assert generation(5) == 2
-
-
-class Killed(BaseException):
-    """Stand for the end of a task's process."""
 
 
 @pytest.mark.usefixtures("connection")

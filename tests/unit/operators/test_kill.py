@@ -20,6 +20,7 @@ from airflow_provider_workflows.testing import Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from airflow_provider_workflows.triggers.task_state import STOPPED, is_stopped
 from tests.harness import AIRFLOW_3, AdvancingClock, TaskRun
+from tests.killing import Killed, killing
 from tests.log_lines import LogLine
 
 pytestmark = pytest.mark.usefixtures("versioned_connection")
@@ -29,10 +30,6 @@ Task = Callable[..., TaskRun]
 USER_ACTION = "__airflow_user_action__"
 
 
-class Killed(BaseException):
-    """Stand for the end of a task's process."""
-
-
 @pytest.fixture
 def waiting(task: Task, clock: AdvancingClock) -> Callable[..., TaskRun]:
     """Give a function that begins a create that waits in its worker and is killed there, by Airflow."""
@@ -40,12 +37,7 @@ def waiting(task: Task, clock: AdvancingClock) -> Callable[..., TaskRun]:
     def waiting(**arguments: Any) -> TaskRun:
         run = task(WorkflowsCreateExecutionOperator, workflow_id="forever", wait_for_completion=True, **arguments)
 
-        def kill() -> None:
-            clock.forget()
-            run.kill()
-            raise Killed
-
-        clock.on_sleep(kill)
+        clock.on_sleep(killing(run, clock))
         return run
 
     return waiting
@@ -133,12 +125,7 @@ def test_a_kill_between_a_create_and_its_answer(
     run = task(WorkflowsCreateExecutionOperator, workflow_id="forever", wait_for_completion=True)
     emulator.fail("create", "drop_after")
 
-    def kill() -> None:
-        clock.forget()
-        run.kill()
-        raise Killed
-
-    clock.on_sleep(kill)
+    clock.on_sleep(killing(run, clock))
     with pytest.raises(Killed):
         run.execute()
     assert only_state(emulator) == "CANCELLED"
@@ -153,18 +140,13 @@ def test_a_kill_while_a_retry_looks_back(task: Task, emulator: Emulator, clock: 
     def die() -> None:
         raise Killed
 
-    def kill() -> None:
-        clock.forget()
-        run.kill()
-        raise Killed
-
     clock.on_sleep(die)
     with pytest.raises(Killed):
         run.execute()
     clock.forget()
     run.retry()
     emulator.fail("list", "unavailable")
-    clock.on_sleep(kill)
+    clock.on_sleep(killing(run, clock))
     with pytest.raises(Killed):
         run.execute()
     assert only_state(emulator) == "CANCELLED"

@@ -21,15 +21,12 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.testing import Emulator
 from processes import wait_until
 from tests.harness import AIRFLOW_3, AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed
 from tests.log_lines import LogLine
 
 pytestmark = pytest.mark.usefixtures("connection")
 
 Task = Callable[..., TaskRun]
-
-
-class Killed(BaseException):
-    """Stand for the end of a task's process."""
 
 
 class Interrupted(StateStore):

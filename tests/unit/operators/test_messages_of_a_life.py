@@ -15,6 +15,7 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator, Step, WorkflowError
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed, killing
 from tests.log_lines import LogLine
 
 pytestmark = pytest.mark.usefixtures("connection")
@@ -116,18 +117,9 @@ def test_a_time_out(begin: Begin, logs: list[LogLine]) -> None:
 
 def test_a_kill(begin: Begin, clock: AdvancingClock, logs: list[LogLine]) -> None:
     """What became of the execution is said in brief."""
-
-    class Killed(BaseException):
-        """End the worker's process."""
-
     run = begin("forever", deferrable=False)
 
-    def kill() -> None:
-        clock.forget()
-        run.kill()
-        raise Killed
-
-    clock.on_sleep(kill, number=3)
+    clock.on_sleep(killing(run, clock), number=3)
     with pytest.raises(Killed):
         run.execute()
     check(run, logs, once=("CANCELLED",))

@@ -18,15 +18,12 @@ from airflow_provider_workflows.operators.options import DEFER_AFTER, RESUME_AFT
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, TaskRun, make_trigger, only_event
+from tests.killing import Killed, killing
 
 pytestmark = pytest.mark.usefixtures("connection")
 
 Begin = Callable[..., TaskRun]
 both = pytest.mark.parametrize("begin", ["create", "sensor"], indirect=True)
-
-
-class Killed(BaseException):
-    """Stand for the end of a task's process."""
 
 
 @pytest.fixture
@@ -116,12 +113,7 @@ def test_a_kill_in_the_first_seconds_cancels(begin: Begin, clock: AdvancingClock
     """As it does in any worker that waits."""
     run = begin(10**6)
 
-    def kill() -> None:
-        clock.forget()
-        run.kill()
-        raise Killed
-
-    clock.on_sleep(kill, number=2)
+    clock.on_sleep(killing(run, clock), number=2)
     with pytest.raises(Killed):
         run.execute()
     assert [each["state"] for each in emulator.executions()] == ["CANCELLED"]

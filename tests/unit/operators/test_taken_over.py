@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.testing import Emulator
 from tests.harness import AdvancingClock, StateStore, TaskRun
+from tests.killing import Killed
 from tests.unit.conftest import Connect
 
 
@@ -45,10 +46,6 @@ class RefusingStore(StateStore):
         if self.status:
             raise Refused(self.status)
         super().delete(key)
-
-
-class Killed(BaseException):
-    """Stand for the end of a task's process."""
 
 
 @pytest.fixture

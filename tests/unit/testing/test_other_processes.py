@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -33,19 +34,15 @@ def remote(emulator: Emulator) -> RemoteEmulator:
     return RemoteEmulator(emulator.endpoint + "/")
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Run the command with a workflow of our own; give the process and its first two lines."""
-    (tmp_path / "my_workflows.py").write_text(
-        "def register(emulator):\n    emulator.workflow('mine')(lambda argument: argument + 1)\n"
-    )
-    arguments = ["--port", "0", "--project", "p", "--seed", "1", "--workflows", "my_workflows"]
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Run the command in a folder; give the process and its first two lines."""
     with subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_workflows.testing", *arguments],
+        [sys.executable, "-m", "airflow_provider_workflows.testing", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
         env=environment(),
     ) as process:
         assert process.stdout is not None
@@ -53,6 +50,16 @@ def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]
             yield process, [process.stdout.readline(), process.stdout.readline()]
         finally:
             process.kill()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Run the command with a workflow of our own; give the process and its first two lines."""
+    (tmp_path / "my_workflows.py").write_text(
+        "def register(emulator):\n    emulator.workflow('mine')(lambda argument: argument + 1)\n"
+    )
+    with running(tmp_path, "--project", "p", "--seed", "1", "--workflows", "my_workflows") as (process, lines):
+        yield process, lines
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -150,24 +157,14 @@ def test_emulator_needs_neither_airflow_nor_google(tmp_path: Path) -> None:
 def test_command_on_another_address(tmp_path: Path) -> None:
     """`--host` chooses where it listens; what it prints can be used there."""
     (tmp_path / "order.json").write_text('{"result": 6}')
-    arguments = ["--host", "127.0.0.2", "--port", "0", "--definitions", str(tmp_path), "--manual-clock"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_workflows.testing", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=environment(),
-    ) as process:
-        assert process.stdout is not None
-        try:
-            endpoint = [process.stdout.readline(), process.stdout.readline()][1].split()[-1]
-            assert endpoint.startswith("http://127.0.0.2:")
-            remote = RemoteEmulator(endpoint)
-            remote.start("order")
-            remote.advance(5)
-            assert remote.executions()[0]["result"] == "6"
-        finally:
-            process.kill()
+    arguments = ["--host", "127.0.0.2", "--definitions", str(tmp_path), "--manual-clock"]
+    with running(tmp_path, *arguments) as (_, lines):
+        endpoint = lines[1].split()[-1]
+        assert endpoint.startswith("http://127.0.0.2:")
+        remote = RemoteEmulator(endpoint)
+        remote.start("order")
+        remote.advance(5)
+        assert remote.executions()[0]["result"] == "6"
 
 
 def test_remote_faults(remote: RemoteEmulator, emulator: Emulator) -> None:
