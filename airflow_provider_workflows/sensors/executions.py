@@ -164,9 +164,9 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
         name = self.execution_name(self.execution_id)
         if self._progress is None:
-            self._progress, self._outage = Progress(name, self.log), Outage()
+            self._progress = Progress(name, self.log)
         if self._began is None:
-            self._began = self.hook.clock.monotonic()
+            self._outage, self._began = Outage(), self.hook.clock.monotonic()
         try:
             execution = self.hook.client.without_retries().look(name)
         except WorkflowsApiError as exc:
