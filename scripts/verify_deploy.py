@@ -54,7 +54,7 @@ class WorkflowsApi:
     ) -> None:
         from googleapiclient.discovery import build
 
-        from airflow_provider_workflows.api.requests import SessionHttp
+        from airflow_provider_workflows.api.resource import SessionHttp
 
         options = {"api_endpoint": endpoint}
         http = SessionHttp(session, 60)

@@ -26,6 +26,7 @@ from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
+    from typing_extensions import Self
 
     from airflow_provider_workflows.auth.async_session import AsyncSession
 
@@ -48,25 +49,18 @@ def _page_size(page_size: int | None, limit: int | None) -> int | None:
     return page_size if page_size is not None else (limit or None)
 
 
-class WorkflowsClient:
+class _Client:
     """
-    Call the executions methods, blocking.
-
-    Thread-safe as far as ``requests`` sessions are: one client per thread is the rule that needs no thought.
+    Hold what both clients do alike.
 
     :param api: what builds the requests.
-    :param session: google-auth's session.
+    :param session: sends them: google-auth's for the sync client, ours for the async one.
     :param timeout: seconds for each request.
     :param retry: the policy for reads and cancel; whoever repeats a create takes it from here.
     """
 
     def __init__(
-        self,
-        api: ExecutionsApi,
-        session: AuthorizedSession,
-        *,
-        timeout: float = 60.0,
-        retry: RetryPolicy | None = None,
+        self, api: ExecutionsApi, session: Any, *, timeout: float = 60.0, retry: RetryPolicy | None = None
     ) -> None:
         self.api = api
         self._history = HistoryApi(api)
@@ -74,9 +68,24 @@ class WorkflowsClient:
         self._timeout = timeout
         self.retry = retry or RetryPolicy()
 
-    def without_retries(self) -> WorkflowsClient:
+    @property
+    def clock(self) -> Clock:
+        """Return the clock that retries wait on."""
+        return self.retry.clock
+
+    def without_retries(self) -> Self:
         """Return the same client with single attempts, for whoever repeats anyway."""
-        return WorkflowsClient(self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0))
+        return type(self)(self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0))
+
+
+class WorkflowsClient(_Client):
+    """
+    Call the executions methods, blocking.
+
+    Thread-safe as far as ``requests`` sessions are: one client per thread is the rule that needs no thought.
+    """
+
+    _session: AuthorizedSession
 
     def within(self, seconds: float) -> WorkflowsClient:
         """
@@ -86,11 +95,6 @@ class WorkflowsClient:
         """
         retry = replace(self.retry, retries=MANY, until=min(self.retry.until, self.clock.monotonic() + seconds))
         return WorkflowsClient(self.api, self._session, timeout=min(self._timeout, PATIENCE * seconds), retry=retry)
-
-    @property
-    def clock(self) -> Clock:
-        """Return the clock that retries wait on."""
-        return self.retry.clock
 
     def _attempt(self, call: Call) -> dict[str, Any]:
         timeout = max(SHORTEST_TIMEOUT, min(self._timeout, self.retry.left()))
@@ -188,40 +192,16 @@ class WorkflowsClient:
         self._send(self._history.delete_execution_history(name))
 
 
-class AsyncWorkflowsClient:
+class AsyncWorkflowsClient(_Client):
     """
-    Call the executions methods without blocking the event loop; parameters and errors as in the sync client.
+    Call the executions methods without blocking the event loop; errors as in the sync client.
 
     :ivar on_resend: called with the operation when one attempt is about to become two requests: after a 401, with a
         new token.
     """
 
+    _session: AsyncSession
     on_resend: Callable[[str], None] | None = None
-
-    def __init__(
-        self,
-        api: ExecutionsApi,
-        session: AsyncSession,
-        *,
-        timeout: float = 60.0,
-        retry: RetryPolicy | None = None,
-    ) -> None:
-        self.api = api
-        self._history = HistoryApi(api)
-        self._session = session
-        self._timeout = timeout
-        self.retry = retry or RetryPolicy()
-
-    def without_retries(self) -> AsyncWorkflowsClient:
-        """Return the same client with single attempts, for whoever repeats anyway."""
-        return AsyncWorkflowsClient(
-            self.api, self._session, timeout=self._timeout, retry=replace(self.retry, retries=0)
-        )
-
-    @property
-    def clock(self) -> Clock:
-        """Return the clock that retries wait on."""
-        return self.retry.clock
 
     async def _attempt(self, call: Call) -> dict[str, Any]:
         operation, on_resend = call.outgoing.subject.operation, self.on_resend

@@ -110,7 +110,7 @@ def read_error(status_code: int, headers: Mapping[str, str], content: bytes, now
     message += _violations(envelope, message)
     return ErrorAnswer(
         status_code=status_code,
-        message=told(message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…"),
+        message=told(message, _MAX_MESSAGE),
         reasons=tuple(_reasons(envelope)),
         retry_after=_retry_after(lowered.get("retry-after"), now),
         from_api=bool(envelope),

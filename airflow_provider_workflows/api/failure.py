@@ -9,6 +9,7 @@ extra, so they take a bounded time, and whatever goes wrong with them is dropped
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 #: Step entries that a failure shows, and the seconds for getting them.
 LAST_STEPS = 5
 LAST_STEPS_BOUND = 5.0
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _DETAILED = "EXECUTION_HISTORY_DETAILED"
 _QUERY: Mapping[str, Any] = {"order_by": "entryId desc", "limit": LAST_STEPS}
 
@@ -52,6 +54,6 @@ async def failure_async(client: AsyncWorkflowsClient, execution: Execution, name
 
 def _oldest_first(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return entries in the order in which they began; none where the service has not sent the newest first."""
-    numbers = [int(each["entryId"]) for each in steps if str(each.get("entryId")).isdecimal()]
+    numbers = [int(each["entryId"]) for each in steps if _NUMBER.fullmatch(str(each.get("entryId")))]
     is_newest_first = len(numbers) == len(steps) and numbers == sorted(numbers, reverse=True)
     return list(reversed(steps)) if is_newest_first else []

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Know google-api-python-client: build the requests of the executions methods, and decode their answers.
+Build the requests of the executions methods, and decode their answers.
 
-Nothing else imports ``googleapiclient``. Requests are built from the discovery document of the chosen version, so
-exactly the fields and views of that version exist, and are sent by :mod:`airflow_provider_workflows.api.transport`
-rather than by httplib2, which resends a POST by itself when a connection drops (two executions for one create).
+Requests are built by google-api-python-client from the discovery document of the chosen version, so exactly the fields
+and views of that version exist, and are sent by :mod:`airflow_provider_workflows.api.transport`.
 
 API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 """
@@ -16,17 +15,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.errors import Subject, api_error, read_error
-from airflow_provider_workflows.api.transport import Answer, Outgoing, send
-from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT, GOOGLE_UNIVERSE
-from airflow_provider_workflows.core.execution import API_VERSIONS, VIEWS, well_formed
+from airflow_provider_workflows.api.errors import api_error, read_error
+from airflow_provider_workflows.api.resource import BuildsOnly, build_resource, own_headers, subject_of
+from airflow_provider_workflows.api.transport import Answer, Outgoing
+from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT
+from airflow_provider_workflows.core.execution import VIEWS, well_formed
 from airflow_provider_workflows.core.labels import check_labels
-from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, named_in
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
-    from google.auth.transport.requests import AuthorizedSession
+    pass
 
 #: The largest page of each version and view, from the discovery documents; larger values are coerced down.
 MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
@@ -35,92 +35,6 @@ MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
     ("v1beta", "BASIC"): 10_000,
     ("v1beta", "FULL"): 100,
 }
-
-
-class SessionHttp:
-    """
-    Stand in for ``httplib2.Http`` under a googleapiclient resource, sending through a google-auth session.
-
-    So a user's own ``hook.get_conn()…execute()`` is as safe as the hook's methods: one create is one POST.
-    """
-
-    def __init__(self, session: AuthorizedSession, timeout: float) -> None:
-        self._session = session
-        self._timeout = timeout
-
-    def request(
-        self,
-        uri: str,
-        method: str = "GET",
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        **_: Any,
-    ) -> tuple[Any, bytes]:
-        """Send as ``httplib2.Http.request`` would; returns httplib2's response and the content."""
-        import httplib2
-
-        content = body.encode() if isinstance(body, str) else body
-        operation = "create" if method == "POST" and not uri.partition("?")[0].endswith(":cancel") else "request"
-        outgoing = Outgoing(_subject_of(operation, uri), method, uri, _without_gzip_agent(headers), content)
-        answer = send(self._session, outgoing, self._timeout)
-        lowered = {key.lower(): value for key, value in answer.headers.items()}
-        response = httplib2.Response({"status": str(answer.status), **lowered})  # type: ignore[no-untyped-call]
-        return response, answer.content
-
-    def close(self) -> None:
-        """Close nothing: the session belongs to the hook."""
-
-
-def _subject_of(operation: str, uri: str) -> Subject:
-    """Say what a request is about that somebody else has built."""
-    path = uri.partition("?")[0]
-    name = named_in(path)
-    if name is None:
-        return Subject(operation, path)
-    return _subject(operation, name)
-
-
-def _subject(operation: str, name: WorkflowName | ExecutionName, part: str = "") -> Subject:
-    whole = str(name) if isinstance(name, ExecutionName) else None
-    return Subject(operation, f"{part} of {name.brief}" if part else name.brief, name.place, whole)
-
-
-class _BuildsOnly:
-    """Take the place of a transport where the resource only builds requests."""
-
-    def request(self, *_: Any, **__: Any) -> Any:
-        """Refuse to send."""
-        msg = "This resource builds requests; it does not send them."
-        raise RuntimeError(msg)
-
-    def close(self) -> None:
-        """Close nothing."""
-
-
-def _without_gzip_agent(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Drop googleapiclient's placeholder agent (the session has a real one) and hop headers the session makes."""
-    dropped = {"user-agent", "content-length", "accept-encoding"}
-    return {key: value for key, value in (headers or {}).items() if key.lower() not in dropped}
-
-
-def build_resource(version: str, endpoint: str, http: Any) -> Any:
-    """
-    Build googleapiclient's resource from the discovery document that ships with it, without any network.
-
-    :param version: ``v1`` or ``v1beta``.
-    :param endpoint: the base URL; see :mod:`airflow_provider_workflows.auth.universe`.
-    """
-    from googleapiclient.discovery import build
-
-    if version not in API_VERSIONS:
-        msg = f"api_version must be one of {', '.join(API_VERSIONS)}, got {quoted(version)}."
-        raise ValueError(msg)
-    # The endpoint is decided, for one universe. The library would read the environment again, and hold the universe
-    # that it finds there against credentials that it is not given: it takes them for Google's.
-    options = {"api_endpoint": endpoint, "universe_domain": GOOGLE_UNIVERSE}
-    return build(
-        "workflowexecutions", version, http=http, client_options=options, static_discovery=True, cache_discovery=False
-    )
 
 
 #: The successes that have something to say: no 204, which googleapiclient takes for an empty object, and no 206.
@@ -193,7 +107,7 @@ class ExecutionsApi:
     def __init__(self, version: str = "v1", endpoint: str = GOOGLE_ENDPOINT) -> None:
         self.version = version
         self.endpoint = endpoint
-        self._resource = build_resource(version, endpoint, _BuildsOnly())
+        self._resource = build_resource(version, endpoint, BuildsOnly())
         self._executions = self._resource.projects().locations().workflows().executions()
         self._schema: dict[str, Any] = self._resource._schema.get("Execution")["properties"]  # noqa: SLF001
 
@@ -310,8 +224,8 @@ class ExecutionsApi:
     ) -> Call:
         """Make a call of a request of googleapiclient's; operation, name and part of it are for what errors say."""
         body = request.body.encode() if isinstance(request.body, str) else request.body
-        headers = _without_gzip_agent(request.headers)
-        outgoing = Outgoing(_subject(operation, name, part), request.method, request.uri, headers, body)
+        headers = own_headers(request.headers)
+        outgoing = Outgoing(subject_of(operation, name, part), request.method, request.uri, headers, body)
         return Call(outgoing, request, read, items, pages)
 
 

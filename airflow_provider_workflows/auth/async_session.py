@@ -17,15 +17,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_workflows import __version__
+from airflow_provider_workflows.auth.authorities import Authorities, make_context, read_authorities
 from airflow_provider_workflows.auth.evidence import Evidence, watching_trace
-from airflow_provider_workflows.auth.network import (
-    Authorities,
-    NotConnectedError,
-    Proxy,
-    make_context,
-    proxy_for,
-    read_authorities,
-)
+from airflow_provider_workflows.auth.network import NotConnectedError, Proxy, proxy_for
 from airflow_provider_workflows.auth.tokens import Tokens
 from airflow_provider_workflows.core.envelope import error_in
 

@@ -23,21 +23,16 @@ sent, name the variable, and are not worth repeating. A proxy's address is never
 
 from __future__ import annotations
 
-import functools
 import os
-import re
-import ssl
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from airflow_provider_workflows.auth.authorities import read_authorities, unusable
 from airflow_provider_workflows.core.catching import caught
-from airflow_provider_workflows.core.quoting import quoted
-from airflow_provider_workflows.exceptions import WorkflowsApiError
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -46,30 +41,9 @@ _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 #: What the address of a proxy may begin with, and its port where it says none.
 _PORTS = {"http": 80, "https": 443, **dict.fromkeys(_SOCKS, 1080)}
 _UNCLEAR = "it cannot be understood; check its host and port, and that its login is escaped (%40 for @, %2F for /)"
-#: What OpenSSL calls files with certificates in a directory.
-_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 #: Where machines in the cloud are told about themselves, and what says that it is elsewhere.
 _METADATA = ("169.254.169.254", "metadata.google.internal")
 _METADATA_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
-
-
-class Bundle(NamedTuple):
-    """Hold a variable that names files of certificates, and what it says."""
-
-    variable: str
-    path: str
-
-
-class Authorities(NamedTuple):
-    """
-    Hold the files of the certificates that are trusted.
-
-    :param file: many certificates in one file.
-    :param directory: certificates in files named by their hashes; several directories where OpenSSL takes several.
-    """
-
-    file: str | None
-    directory: str | None
 
 
 class NotConnectedError(OSError):
@@ -95,96 +69,6 @@ class Proxy(NamedTuple):
         return self.url.partition(":")[0] in _SOCKS
 
 
-# --- authorities
-
-
-def choose_bundles(environ: Mapping[str, str]) -> tuple[Bundle, ...]:
-    """Decide which variables say whose certificates are trusted; none for those that requests brings along."""
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := environ.get(variable):
-            return (Bundle(variable, path),)
-    return tuple(Bundle(each, environ[each]) for each in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(each))
-
-
-def read_authorities() -> Authorities:
-    """
-    Return whose certificates this process trusts.
-
-    Blocks, for some hundredths of a second where files are new and a variable names them.
-
-    :raises WorkflowsApiError: for files that cannot be used.
-    """
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-    bundles = choose_bundles(os.environ)
-    if not bundles:
-        return Authorities(DEFAULT_CA_BUNDLE_PATH, None)
-    files: dict[str, str] = {}
-    for bundle in bundles:
-        with _reported(bundle):
-            files[_kind(bundle)] = bundle.path
-    authorities = Authorities(files.get("file"), files.get("directory"))
-    with _reported(bundles[0]):
-        make_context(authorities)
-    return authorities
-
-
-def make_context(authorities: Authorities) -> ssl.SSLContext:
-    """Return what checks servers' certificates for aiohttp; made once for as long as the file does not change."""
-    state = Path(authorities.file).stat() if authorities.file else None
-    return _context(authorities, (state.st_mtime_ns, state.st_size, state.st_ino) if state else ())
-
-
-@functools.lru_cache(maxsize=4)
-def _context(authorities: Authorities, _state: tuple[int, ...]) -> ssl.SSLContext:
-    # As strict or lenient as the one that requests gets, on all versions of Python.
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    context: ssl.SSLContext = create_urllib3_context()
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.check_hostname = True
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_verify_locations(authorities.file, authorities.directory)
-    return context
-
-
-def _kind(bundle: Bundle) -> str:
-    """Tell whether a bundle is a file or a directory."""
-    if bundle.variable == "SSL_CERT_FILE":
-        kind = "file"
-    elif bundle.variable == "SSL_CERT_DIR":
-        kind = "directory"
-    else:
-        kind = "directory" if Path(bundle.path).is_dir() else "file"
-    if kind == "file":
-        with Path(bundle.path).open("rb"):
-            pass
-    else:
-        _check_directories([Path(each) for each in bundle.path.split(os.pathsep)])
-    return kind
-
-
-def _check_directories(named: list[Path]) -> None:
-    """Refuse what OpenSSL would pass over, only to find no certificate trusted then."""
-    directories = [each for each in named if each.is_dir()]
-    if not directories:
-        raise NotADirectoryError(0, "No such directory")
-    if not any(_HASHED.fullmatch(file.name) for each in directories for file in each.iterdir()):
-        raise FileNotFoundError(0, "No certificate in it that is named by its hash (see: openssl rehash)")
-
-
-@contextmanager
-def _reported(bundle: Bundle) -> Iterator[None]:
-    """Say which variable is wrong where its files cannot be used."""
-    try:
-        yield
-    except (OSError, ValueError) as exc:  # OpenSSL's own are OSErrors
-        why = "No certificate in it" if isinstance(exc, ssl.SSLError) else getattr(exc, "strerror", None)
-        raise _unusable(
-            f"{bundle.variable} names {quoted(bundle.path)}, which cannot be used: {why or 'It is no path'}"
-        ) from None
-
-
 # --- proxies
 
 
@@ -207,14 +91,14 @@ def proxy_for(url: str) -> Proxy | None:
         proxy = read_proxy(address)
     if wrong.error:
         why = str(wrong.error) if type(wrong.error) is _Unfit else _UNCLEAR
-        raise _unusable(f"{variable} is not the address of a proxy: {why}")
+        raise unusable(f"{variable} is not the address of a proxy: {why}")
     if proxy.is_socks and not (find_spec("socks") and find_spec("aiohttp_socks")):
-        raise _unusable(
+        raise unusable(
             f"{variable} names a SOCKS proxy, which needs two packages that are not both installed: "
             "pip install pysocks aiohttp-socks"
         )
     if scheme == "https" and proxy.url.startswith("https:") and sys.version_info < (3, 11):
-        raise _unusable(f"{variable} names a proxy that is spoken to over TLS, which needs Python 3.11")
+        raise unusable(f"{variable} names a proxy that is spoken to over TLS, which needs Python 3.11")
     return proxy
 
 
@@ -262,10 +146,6 @@ def _variable(environ: Mapping[str, str], scheme: str, address: str) -> str:
     """Return the name of the variable that a proxy's address is from."""
     names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"]
     return next((name for name in names if environ.get(name) == address), "The proxy of the system's settings")
-
-
-def _unusable(text: str) -> WorkflowsApiError:
-    return WorkflowsApiError(f"{text}. Nothing was sent.", unsent=True)
 
 
 # --- requests

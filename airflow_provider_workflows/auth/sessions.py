@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.auth.async_session import USER_AGENT, make_async_session
+from airflow_provider_workflows.auth.authorities import read_authorities
 from airflow_provider_workflows.auth.evidence import Evidence, watched_adapter
-from airflow_provider_workflows.auth.network import make_adapter, read_authorities, session_class
+from airflow_provider_workflows.auth.network import make_adapter, session_class
 from airflow_provider_workflows.auth.refreshing import make_token_request
 from airflow_provider_workflows.auth.tokens import make_token_session
 from airflow_provider_workflows.core.envelope import error_in

@@ -40,10 +40,22 @@ class Deadlines:
 
     :param deadline: epoch seconds; ``None`` for no limit.
     :param queued_deadline: epoch seconds; ``None`` for no limit.
+    :param since: the epoch seconds from which both are counted; ``None`` where that is not known.
     """
 
     deadline: float | None = None
     queued_deadline: float | None = None
+    since: float | None = None
+
+    def limit(self, parameter: str, seconds: float, deadline: float | None) -> Limit:
+        """
+        Return the limit of a deadline of these.
+
+        :param seconds: the parameter's value, which may have been edited since the deadline was made of it.
+        """
+        if deadline is not None and self.since is not None:
+            seconds = deadline - self.since
+        return Limit(parameter, seconds, deadline)
 
     def left(self, state: str | None, now: float) -> float:
         """Return the seconds that an execution in this state has left: infinite, or not positive when it is late."""

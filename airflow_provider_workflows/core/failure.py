@@ -24,6 +24,7 @@ from airflow_provider_workflows.exceptions import (
 _FRAME = re.compile(r'in step "(?P<step>[^"]*)", routine "(?P<routine>[^"]*)", line: (?P<line>\d+)')
 #: Characters of each text that somebody else has written.
 _MAX_MESSAGE = 500
+_HTTP_ERRORS = range(400, 600)
 #: Characters of each name in the last steps.
 _MAX_STEP = 60
 _ERROR_CLASSES: Mapping[str, type[ExecutionError]] = {
@@ -76,35 +77,39 @@ def _line(number: Any) -> int | None:
 
 def _told(value: Any) -> str:
     """Return what somebody else's value says, in one line of a bounded length; nothing of what is no text."""
-    text = _text(value)
-    return told(text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…").strip()
+    return told(_text(value), _MAX_MESSAGE).strip()
 
 
 def _reason(error: Mapping[str, Any], payload: Any) -> str:
     """
-    Choose the part of an error that is safe to log.
+    Choose the part of an error that is safe to log: named parts of its payload, or the first line of the context.
 
-    A payload may carry response headers and bodies, so only its ``message``, ``tags``, ``code`` and the body's
-    ``error.message`` are read, or the first line of the context; what the workflow itself raised as plain text stays
-    out except through that line. A workflow may raise any JSON value, so none need be what Google's own errors have
+    What the workflow itself raised as plain text stays out except through that line, which may also quote a whole
+    payload.
+    """
+    line = _text(error.get("context")).partition("\n")[0]
+    parts = decode_json(payload)  # the text of an error that a workflow has encoded once more
+    quoted = "{" if isinstance(parts, (Mapping, list)) else None
+    return _explained(_object(parts), otherwise=_told(line.partition(quoted)[0] if quoted else line))
+
+
+def _explained(parts: Mapping[str, Any], otherwise: str = "") -> str:
+    """
+    Return what a payload says.
+
+    It may carry response headers and bodies, so only its ``message``, ``tags``, ``code`` and the body's
+    ``error.message`` are read. A workflow may raise any JSON value, so none need be what Google's own errors have
     there.
     """
-    parts = _object(payload)
-    text = _told(_said(parts.get("message"))) or _told(_text(error.get("context")).partition("\n")[0])
+    text = _told(_said(parts.get("message"))) or otherwise
     if tags := _told(_words(parts.get("tags"))):
         text = f"{text} ({tags})" if text else tags
-    code = _http_code(parts)
-    if code is not None and str(code) not in text:
+    code = parts.get("code")
+    if type(code) is int and code in _HTTP_ERRORS and str(code) not in text:
         text = f"HTTP {code}: {text}" if text else f"HTTP {code}"
-    body = parts.get("body")
-    service = _object(_object(decode_json(body) if isinstance(body, str) else body).get("error"))
+    service = _object(_object(decode_json(parts.get("body"))).get("error"))
     answer = _told(service.get("message"))
     return f"{text}: {answer}" if answer and answer not in text else text
-
-
-def _http_code(payload: Any) -> int | None:
-    code = _object(payload).get("code")
-    return code if type(code) is int else None
 
 
 def _words(tags: Any) -> str:
@@ -113,10 +118,12 @@ def _words(tags: Any) -> str:
 
 
 def _said(value: Any) -> str:
-    """Return what a value says: a text as it is, another one as JSON, and nothing for nothing."""
+    """Return what a value says: a text as it is, an error what it is read for, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value or ""
     try:
+        if isinstance(value, Mapping) and "message" in value:
+            return _explained(value)
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:  # decoded with less on the stack
         return "a value that is nested too deeply to be shown"
@@ -131,14 +138,9 @@ def _branches(payload: Any) -> list[Mapping[str, Any]]:
 def _branch_text(branch: Mapping[str, Any], others: int) -> str:
     """Say which branch failed, and why."""
     error = _object(branch.get("error"))
-    reason = _reason(error, _payload(error))
+    reason = _reason(error, decode_json(error.get("payload")))
     more = f" (and {others} more)" if others else ""
     return f"branch {_told(_said(branch.get('id'))) or '?'}{more}" + (f": {reason}" if reason else "")
-
-
-def _payload(error: Mapping[str, Any]) -> Any:
-    payload = error.get("payload")
-    return decode_json(payload) if isinstance(payload, str) else payload
 
 
 def _steps(entries: Sequence[Mapping[str, Any]]) -> str:

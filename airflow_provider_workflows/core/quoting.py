@@ -24,7 +24,9 @@ _CHANGE = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][a-z0-9]|[0-9][A-Za-z])")
 _CHANGES = 0.25
 # How tokens, keys and client secrets begin, whatever their length; a JWT; a login in an address.
 _BEGINNING = re.compile(
-    r"-----|ya29\.|AIza|GOCSPX-|gh[opsu]_|\b[14]/[/0]|\b1/[\w-]{15}|\bey[JK]|://[^/\s]*@", re.IGNORECASE
+    r"-----|ya29\.|AIza|GOCSPX-|gh[opsu]_|github_pat_|glpat-|sk_(?:live|test)_|xox[a-z]-|\bA[KS]IA[0-9A-Z]{12}"
+    r"|\b[14]/[/0]|\b1/[\w-]{15}|\bey[JK]|://[^/\s]*@",
+    re.IGNORECASE,
 )
 # What says of itself that it is secret, or can hold many things.
 _TELLTALE = re.compile(
@@ -32,16 +34,27 @@ _TELLTALE = re.compile(
     r"|(passw(or)?d|secret|token|key|credentials?|auth)[\\\"']*\s*[=:]",
     re.IGNORECASE,
 )
-# What a text says of itself that it is secret, with the word before it.
+# What is secret when it stands behind such a name in a text. Behind the first alone, or said of in JSON or with "=",
+# everything is; of what people say in sentences ("invalid token: expired") only what has a digit.
+_SECRETS = r"passw(?:or)?d|passphrase|pwd|(?:api|access|private|account|secret|signing)[-_]?key|\w[-_]?secret"
+_NAMES = rf"(?:{_SECRETS}|secret|token|key|credentials?|authorization|cookie|session(?:[-_]?id)?|\bsig(?:nature)?)"
+_WORD = r"[^\s\"',;&]+"
 _SAID = (
-    re.compile(r"(\b(?:bearer|basic)\s+)(?=\S*[\d._=/+])[^\s\"',;]+", re.IGNORECASE),
-    re.compile(r"((?:passw(?:or)?d|pwd)[\"'\\]*\s*[=:]\s*[\"'\\]*)[^\s\"',;]+", re.IGNORECASE),
-    re.compile(
-        r"((?:secret|token|key|credentials?|authorization)(?:[\"'\\]+\s*:\s*[\"'\\]+|[\"'\\]*=[\"'\\]*))"
-        r"[^\s\"',;]+",
-        re.IGNORECASE,
-    ),
+    # A header: its scheme may be seen, and cookies are many.
+    re.compile(rf"(authorization\s*[=:]\s*(?:(?:bearer|basic|digest|token|oauth|apikey)\s+)?){_WORD}", re.IGNORECASE),
+    re.compile(r"(cookie\s*[=:]\s*)[^\"']+", re.IGNORECASE),
+    re.compile(rf"(\b(?i:bearer|basic)\s+)(?=\S*(?:[\d._=/+]|[a-z][A-Z])){_WORD}"),
+    # A name in quotes or before "=", a value in quotes, however often both are escaped: to the end of the value.
+    re.compile(rf"({_NAMES}[\"'\\]*\s*[=:]\s*(?P<end>\\*[\"']))(?:(?!(?P=end)).|(?<=\\)[\"'])*", re.IGNORECASE),
+    re.compile(rf"((?:{_SECRETS})\s+(?P<end>[\"']))(?:(?!(?P=end)).)*", re.IGNORECASE),
+    re.compile(rf"({_NAMES}(?:[\"'\\]+\s*:|[\"'\\]*=)\s*[\[{{]+)[^\]}}]*", re.IGNORECASE),
+    re.compile(rf"({_NAMES}(?:[\"'\\]+\s*:\s*(?=[-\d])|[\"'\\]*=(?![\\\"'\[{{]))){_WORD}", re.IGNORECASE),
+    re.compile(rf"((?:{_SECRETS})\s*:\s*){_WORD}", re.IGNORECASE),
+    re.compile(rf"((?:secret|token|credentials?|session\w*)\s*:\s*)(?=\S*\d)(?!projects/){_WORD}", re.IGNORECASE),
+    re.compile(rf"(--[\w-]*(?:{_SECRETS}|secret|token|key)\s+){_WORD}", re.IGNORECASE),
 )
+# An HTTP answer, or its headers, in JSON: the same however often it is escaped.
+_ANSWER = re.compile(r"\{(?=.*[\"'](?:headers|body)[\"'\\]+\s*:).*", re.IGNORECASE)
 _KEY = re.compile(r"AIza[\w-]{30,}|GOCSPX-[\w-]{10,}|gh[opsu]_\w{30,}")
 
 
@@ -67,17 +80,20 @@ def _is_random(text: str) -> bool:
     return any(len(_CHANGE.findall(run[0])) > _CHANGES * len(run[0]) for run in _RANDOM.finditer(text))
 
 
-def told(text: str) -> str:
+def told(text: str, longest: int | None = None) -> str:
     """
     Return a text of the service as it can stand in a log: one line, without control characters.
 
     Words that look like a key or a token are left out, or stand where one does: the service quotes what it was sent,
-    and a workflow says anything.
+    and a workflow says anything. Of JSON that holds an HTTP answer nothing is shown.
+
+    :param longest: its characters; it is cut after that, because half a key does not look like one.
     """
-    line = one_line(text)
+    line = _ANSWER.sub("{…}", one_line(text if longest is None else text[: 4 * longest]))
     for pattern in _SAID:
         line = pattern.sub(r"\1…", line)
-    return re.sub(r"\S+", _unless_key, line)
+    line = re.sub(r"\S+", _unless_key, line)
+    return line if longest is None or len(line) <= longest else line[:longest] + "…"
 
 
 def _unless_key(word: re.Match[str]) -> str:

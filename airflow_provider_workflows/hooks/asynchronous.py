@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Talk to the Workflow Executions API from an event loop, and join the pollers that wait there."""
+"""Talk to the Workflow Executions API from an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +12,15 @@ from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.failure import failure_async
 from airflow_provider_workflows.api.looking import is_passing, timed_out
 from airflow_provider_workflows.api.retrying import made_nothing
-from airflow_provider_workflows.auth.settings import ConnectionSettings
-from airflow_provider_workflows.compat import AirflowNotFoundException, conf, get_connection_async
-from airflow_provider_workflows.core.catching import caught
-from airflow_provider_workflows.core.clock import Clock
+from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.deadlines import Limit
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.ignored import IgnoredArguments
-from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
-from airflow_provider_workflows.exceptions import CredentialsError, WorkflowsApiError, WorkflowsError
-from airflow_provider_workflows.hooks.base import HookBase, limit_of_timeout
-from airflow_provider_workflows.hooks.connection import ConnectionArguments, workflow_name
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.exceptions import WorkflowsApiError, WorkflowsError
+from airflow_provider_workflows.hooks.base import limit_of_timeout
 from airflow_provider_workflows.hooks.history import AsyncHistoryMethods
+from airflow_provider_workflows.hooks.pollers import join_poller
 from airflow_provider_workflows.hooks.trial import (
     ASK_AGAIN,
     CREDENTIALS_LOADED,
@@ -37,154 +33,16 @@ from airflow_provider_workflows.hooks.trial import (
 from airflow_provider_workflows.polling.loop_log import LoopLog
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
-
-    from airflow_provider_workflows.api.client import AsyncWorkflowsClient
-    from airflow_provider_workflows.auth.credentials import Resolved
-    from airflow_provider_workflows.auth.network import Authorities
-    from airflow_provider_workflows.compat import Connection
-    from airflow_provider_workflows.polling.budget import Limits
-    from airflow_provider_workflows.polling.shared import shared_poller
-
-#: Connections of one async hook: as many requests may be in flight.
-ASYNC_CONNECTIONS = 16
-#: Seconds for which a poller does not believe that its connection is missing, because Airflow says so when it is
-#: itself away, nor that there are no default credentials, because the metadata server may be late.
-DOUBT = 60.0
+    from typing_extensions import Unpack
 
 
-def join_poller(connection: ConnectionArguments, workflow: WorkflowName, clock: Clock) -> shared_poller:
-    """Return what joins the poller that all who wait on this workflow with this connection share."""
-    from airflow_provider_workflows.polling.shared import shared_poller
-
-    opener = _Opener(connection, clock)
-    return shared_poller(connection, workflow, opener, clock=clock, limits=_limits(), is_lasting=opener.is_lasting)
-
-
-def check_limits() -> None:
-    """Refuse limits of the budget that a poller could not work with."""
-    _limits()
-
-
-@functools.cache
-def _limits() -> Limits:
-    """Read the limits of the budget once: ten thousand triggers that begin together would read them for a second."""
-    from airflow_provider_workflows.polling.budget import Limits
-
-    return Limits(
-        conf.getint("workflows", "get_requests_per_minute", fallback=Limits.get_requests_per_minute),
-        conf.getint("workflows", "list_requests_per_minute", fallback=Limits.list_requests_per_minute),
-    )
-
-
-class _Opener:
-    """
-    Make the clients of a poller, one after the other, their slow parts in threads.
-
-    Airflow says that a connection does not exist also when only its database or API server is away, and the metadata
-    server may be late. So for some time it is in doubt whether one that is missing really is.
-    """
-
-    __slots__ = ("_arguments", "_clock", "_missing_since")
-
-    def __init__(self, arguments: ConnectionArguments, clock: Clock) -> None:
-        self._arguments = arguments
-        self._clock = clock
-        self._missing_since: float | None = None
-
-    async def __call__(self) -> tuple[AsyncWorkflowsClient, Callable[[], Awaitable[None]]]:
-        """Make a client; return it with what closes it."""
-        arguments = self._arguments
-        hook = WorkflowExecutionsAsyncHook(
-            arguments.gcp_conn_id,
-            arguments.impersonation_chain,
-            arguments.api_version,
-            arguments.api_endpoint,
-            clock=self._clock,
-        )
-        try:
-            client = await hook.get_client()
-        except (AirflowNotFoundException, CredentialsError) as exc:
-            if self._missing_since is None and (not isinstance(exc, CredentialsError) or exc.may_pass):
-                self._missing_since = self._clock.monotonic()
-            raise
-        self._missing_since = None
-        return client, hook.close
-
-    def is_lasting(self, error: Exception) -> bool:
-        """Tell whether an error will not pass by itself."""
-        if isinstance(error, (AirflowNotFoundException, WorkflowsError)):
-            since = self._missing_since
-            return since is None or self._clock.monotonic() - since >= DOUBT
-        # Airflow denies access to a connection with a PermissionError.
-        return isinstance(error, (ValueError, PermissionError, ImportError, TypeError, AttributeError))
-
-
-class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
+class WorkflowExecutionsAsyncHook(AsyncHistoryMethods):
     """
     Offer :class:`WorkflowExecutionsHook`'s methods as coroutines, for triggers; nothing blocks the event loop.
 
     Connection and credentials are read in a thread. Belongs to the event loop it was first used on. Close it with
     ``await hook.close()`` or ``async with``.
     """
-
-    # Not in an __init__ of its own: type checkers shall see the parameters that the base takes.
-    _client: AsyncWorkflowsClient | None = None
-    _session: Any = None
-    _opening: asyncio.Lock | None = None
-
-    async def get_settings(self) -> ConnectionSettings:
-        """Return the connection's settings with this hook's own arguments in them."""
-        if self._settings is None:
-            connection = await read_connection(self._arguments)
-            # Reading may log, so this is a thread's.
-            self._settings = await asyncio.to_thread(self._arguments.settings, connection)
-        assert self._settings is not None  # noqa: S101 - for the type checker
-        return self._settings
-
-    async def get_client(self) -> AsyncWorkflowsClient:
-        """Return the client, made at the first use, its slow parts in a thread."""
-        if self._opening is None:
-            self._opening = asyncio.Lock()
-        async with self._opening:
-            if self._client is None:
-                await self._open()
-        assert self._client is not None  # noqa: S101 - for the type checker
-        return self._client
-
-    async def _open(self) -> None:
-        settings = await self.get_settings()
-        api, resolved, authorities = await asyncio.to_thread(_load, settings)
-        # Imported by now; imports on the event loop would block it for some tenths of a second.
-        from airflow_provider_workflows.api.client import AsyncWorkflowsClient
-        from airflow_provider_workflows.auth.async_session import make_async_session
-
-        self._resolved = resolved
-        self._session = make_async_session(
-            resolved.credentials, timeout=settings.timeout, limit=ASYNC_CONNECTIONS, authorities=authorities
-        )
-        self._client = AsyncWorkflowsClient(api, self._session, timeout=settings.timeout, retry=self._retry(settings))
-
-    async def workflow(
-        self, workflow_id: str | None, location: str | None = None, project_id: str | None = None
-    ) -> WorkflowName:
-        """Name a workflow; see :meth:`WorkflowExecutionsHook.workflow`."""
-        return await self._workflow(said(workflow_id, None, location, project_id))
-
-    async def _workflow(self, parts: Said) -> WorkflowName:
-        settings = await self.get_settings()
-        project = None
-        if not (parts.project_id or settings.project):
-            await self.get_client()
-            project = self._resolved.project if self._resolved else None
-        return workflow_name(parts, settings, project)
-
-    async def execution(
-        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
-    ) -> ExecutionName:
-        """Name an execution; see :meth:`WorkflowExecutionsHook.execution`."""
-        parts = said(workflow_id, execution_id, location, project_id)
-        return (await self._workflow(parts)).execution(parts.execution_id)
 
     async def create_execution(
         self,
@@ -341,37 +199,3 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods, HookBase):
                     return repeated
             return False, failed(exc, host, workflow)
         return True, worked(host, workflow)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        session, self._session, self._client, self._resolved = self._session, None, None, None
-        if session is not None:
-            await session.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-
-def _load(settings: ConnectionSettings) -> tuple[Any, Resolved, Authorities]:
-    """Do the slow part of opening: imports, certificates, the API's document, key files, the metadata server."""
-    from airflow_provider_workflows.api.requests import ExecutionsApi
-    from airflow_provider_workflows.auth.async_session import prepare_async_session
-    from airflow_provider_workflows.auth.credentials import load_credentials
-
-    authorities = prepare_async_session()
-    resolved = load_credentials(settings)
-    return ExecutionsApi(settings.api_version, resolved.endpoint), resolved, authorities
-
-
-async def read_connection(arguments: ConnectionArguments) -> Connection:
-    """
-    Read a connection without blocking the event loop, on every supported Airflow.
-
-    :raises AirflowNotFoundException: saying how to make it.
-    """
-    with caught(AirflowNotFoundException):  # Airflow's own quotes what was given
-        return await get_connection_async(arguments.gcp_conn_id)
-    raise AirflowNotFoundException(arguments.missing())

@@ -7,7 +7,6 @@ API reference: https://cloud.google.com/workflows/docs/reference/executions/rest
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
@@ -17,18 +16,14 @@ from airflow_provider_workflows.api.body import create_body
 from airflow_provider_workflows.api.failure import failure
 from airflow_provider_workflows.api.looking import check_interval, timed_out, wait_for_end
 from airflow_provider_workflows.api.retrying import made_nothing
-from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowNotFoundException
-from airflow_provider_workflows.core.catching import caught
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
 from airflow_provider_workflows.core.ignored import IgnoredArguments
-from airflow_provider_workflows.core.messages import setup
-from airflow_provider_workflows.core.names import ExecutionName, Said, WorkflowName, said
-from airflow_provider_workflows.exceptions import CredentialsError, ExecutionTimeout, WorkflowsError
+from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
+from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsError
 from airflow_provider_workflows.hooks.asynchronous import WorkflowExecutionsAsyncHook
-from airflow_provider_workflows.hooks.base import HookBase, limit_of_timeout
-from airflow_provider_workflows.hooks.connection import workflow_name
+from airflow_provider_workflows.hooks.base import limit_of_timeout
 from airflow_provider_workflows.hooks.history import HistoryMethods
 from airflow_provider_workflows.hooks.trial import (
     ASK_AGAIN,
@@ -41,20 +36,13 @@ from airflow_provider_workflows.hooks.trial import (
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
-    from airflow_provider_workflows.api.client import WorkflowsClient
-    from airflow_provider_workflows.auth.credentials import Resolved
-
-#: Seconds for which credentials that may still come are waited for: a metadata server needs some at a pod's start.
-CREDENTIALS_PATIENCE = 30.0
-#: Seconds between two questions for them.
-LOOK_FOR_CREDENTIALS = 2.0
 
 __all__ = ["WorkflowExecutionsAsyncHook", "WorkflowExecutionsHook"]
 
 
-class WorkflowExecutionsHook(HistoryMethods, HookBase):
+class WorkflowExecutionsHook(HistoryMethods):
     """
     Create, get, list, cancel and wait for executions.
 
@@ -62,11 +50,6 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
     several threads at once. Methods take ``workflow_id``, ``location`` and ``project_id``, the latter two from the
     connection unless given.
     """
-
-    # Not in an __init__ of its own: type checkers shall see the parameters that the base takes.
-    _client: WorkflowsClient | None = None
-    _session: Any = None
-    _patience = CREDENTIALS_PATIENCE
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -81,92 +64,6 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         from airflow_provider_workflows.hooks.connection_form import ui_field_behaviour
 
         return ui_field_behaviour()
-
-    @property
-    def settings(self) -> ConnectionSettings:
-        """Return the connection's settings with this hook's own arguments in them."""
-        if self._settings is None:
-            arguments = self._arguments
-            with caught(AirflowNotFoundException):  # Airflow's own quotes what was given
-                self._settings = arguments.settings(self.get_connection(self.gcp_conn_id))
-        if self._settings is None:
-            raise AirflowNotFoundException(self._arguments.missing())
-        return self._settings
-
-    @property
-    def client(self) -> WorkflowsClient:
-        """Return the client, made at the first use: reads the connection, the credentials and the API's document."""
-        if self._client is None:
-            from airflow_provider_workflows.api.client import WorkflowsClient
-            from airflow_provider_workflows.api.requests import ExecutionsApi
-
-            settings = self.settings
-            api = ExecutionsApi(settings.api_version, self._identity().endpoint)
-            self._client = WorkflowsClient(
-                api, self._open_session(), timeout=settings.timeout, retry=self._retry(settings)
-            )
-        return self._client
-
-    def apart(self) -> WorkflowExecutionsHook:
-        """
-        Return a hook for another thread: the same connection and credentials, a session of its own, no patience.
-
-        A kill interrupts its task anywhere, also in the middle of a request and with a session's locks held.
-        """
-        other = copy.copy(self)
-        other._client = other._session = None  # noqa: SLF001 - its own kind
-        other._patience = 0.0  # noqa: SLF001
-        return other
-
-    def _open_session(self) -> Any:
-        from airflow_provider_workflows.auth.sessions import make_session
-
-        if self._session is None:
-            self._session = make_session(self._identity().credentials, timeout=self.settings.timeout)
-        return self._session
-
-    def _identity(self) -> Resolved:
-        if self._resolved is None:
-            self._resolved = self._load_credentials()
-        return self._resolved
-
-    def _load_credentials(self) -> Resolved:
-        """Load the credentials; a metadata server that is late, as at the start of a pod, is waited for."""
-        from airflow_provider_workflows.auth.credentials import load_credentials
-
-        end = self.clock.monotonic() + self._patience
-        while True:
-            try:
-                return load_credentials(self.settings)
-            except CredentialsError as exc:
-                if not exc.may_pass or self.clock.monotonic() >= end:
-                    raise
-                self.log.warning(setup.no_credentials_yet(self._patience, exc))
-            self.clock.sleep(LOOK_FOR_CREDENTIALS)
-
-    def workflow(
-        self, workflow_id: str | None, location: str | None = None, project_id: str | None = None
-    ) -> WorkflowName:
-        """
-        Name a workflow, with the connection's project and location where none is given.
-
-        :param workflow_id: its id, or its whole resource name.
-        :raises ValueError: naming the parameter that is missing, not an id, or contradicted by a whole name.
-        """
-        return self._workflow(said(workflow_id, None, location, project_id))
-
-    def _workflow(self, parts: Said) -> WorkflowName:
-        project = None
-        if not (parts.project_id or self.settings.project):
-            project = self._identity().project
-        return workflow_name(parts, self.settings, project)
-
-    def execution(
-        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
-    ) -> ExecutionName:
-        """Name an execution by its id, or by its whole resource name and no more; see :meth:`workflow`."""
-        parts = said(workflow_id, execution_id, location, project_id)
-        return self._workflow(parts).execution(parts.execution_id)
 
     def create_execution(
         self,
@@ -331,7 +228,7 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
         Its requests go through the hook's session, so ``execute()`` sends a create once even when the connection
         drops. Pass no ``num_retries`` to a create.
         """
-        from airflow_provider_workflows.api.requests import SessionHttp, build_resource
+        from airflow_provider_workflows.api.resource import SessionHttp, build_resource
 
         settings, http = self.settings, SessionHttp(self._open_session(), self.settings.timeout)
         return build_resource(settings.api_version, self._identity().endpoint, http)
@@ -372,15 +269,3 @@ class WorkflowExecutionsHook(HistoryMethods, HookBase):
                     return repeated
             return False, failed(exc, host, workflow)
         return True, worked(host, workflow)
-
-    def close(self) -> None:
-        """Close the connections; the hook opens new ones when it is used again."""
-        if self._session is not None:
-            self._session.close()
-        self._client = self._session = self._resolved = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -3,29 +3,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_workflows.core.names import ExecutionName
-
-if TYPE_CHECKING:
-    from airflow_provider_workflows.api.client import AsyncWorkflowsClient, WorkflowsClient
+from airflow_provider_workflows.hooks.opened import OpenedAsyncHook, OpenedHook
 
 
-class HistoryMethods(ABC):
+class HistoryMethods(OpenedHook):
     """Read and delete what the service keeps about an execution's steps; v1 only, a ValueError on v1beta."""
-
-    @property
-    @abstractmethod
-    def client(self) -> WorkflowsClient:
-        """Return the client."""
-
-    @abstractmethod
-    def execution(
-        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
-    ) -> ExecutionName:
-        """Name an execution."""
 
     def list_step_entries(
         self,
@@ -115,18 +100,8 @@ class HistoryMethods(ABC):
         self.client.delete_execution_history(self.execution(workflow_id, execution_id, location, project_id))
 
 
-class AsyncHistoryMethods(ABC):
+class AsyncHistoryMethods(OpenedAsyncHook):
     """Offer :class:`HistoryMethods` as coroutines."""
-
-    @abstractmethod
-    async def get_client(self) -> AsyncWorkflowsClient:
-        """Return the client."""
-
-    @abstractmethod
-    async def execution(
-        self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
-    ) -> ExecutionName:
-        """Name an execution."""
 
     async def list_step_entries(
         self,

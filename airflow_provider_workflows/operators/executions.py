@@ -10,33 +10,28 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_workflows.compat import AirflowFailException, conf
+from airflow_provider_workflows.compat import conf
 from airflow_provider_workflows.core.deadlines import Deadlines, Limit
 from airflow_provider_workflows.core.execution import Execution, parse_time, started_at
 from airflow_provider_workflows.core.messages import life
-from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.core.xcoms import workflow_xcoms
-from airflow_provider_workflows.exceptions import AmbiguousCreate
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
 from airflow_provider_workflows.operators.base import ExecutionsOperator, push
+from airflow_provider_workflows.operators.creating import CreatesExecution
 from airflow_provider_workflows.operators.plain import check_flags, check_limit, check_numbers
-from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.compat import Context
-    from airflow_provider_workflows.durable.create import Created
-    from airflow_provider_workflows.operators.kill import Kill
 
 _LINKS = (WorkflowExecutionLink(), WorkflowLink())
 #: Executions that a list returns unless told otherwise: what a page has by default, and an XCom bears.
 DEFAULT_LIMIT = 100
 
 
-class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
+class WorkflowsCreateExecutionOperator(CreatesExecution, ExecutionsOperator):
     """
     Create an execution of the latest revision of a workflow, and wait for it if asked to.
 
@@ -126,6 +121,7 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         deadlines = Deadlines(
             deadline=None if limit is None else since + limit,
             queued_deadline=None if queued_timeout is None else since + queued_timeout,
+            since=since,
         )
         return self.wait(context, name, deadlines)
 
@@ -133,84 +129,14 @@ class WorkflowsCreateExecutionOperator(WaitsForExecution, ExecutionsOperator):
         """Return by which parameter an execution in this state is late."""
         if self.queued_timeout is None or not deadlines.is_of_queue(state):
             return super().limit(state, deadlines)
-        return Limit("queued_timeout", seconds_of(self.queued_timeout, "queued_timeout"), deadlines.queued_deadline)
-
-    @cached_property
-    def _kill(self) -> Kill:
-        from airflow_provider_workflows.operators.kill import Kill
-
-        return Kill(self.log)
-
-    def pre_execute(self, context: Any) -> None:
-        """Have a kill know the task, however early it comes."""
-        super().pre_execute(context)
-        self._be_ready(context)
-
-    def _be_ready(self, context: Context) -> None:
-        """Have a kill know where to ask about this task."""
-        self._kill.left = lambda: self._left(context)
-        self._kill.store = context.get("task_state_store") if self.durable else None
-
-    def _left(self, context: Context) -> ExecutionName | None:
-        """Return the execution that this try waited for before it was deferred."""
-        ti: Any = context["ti"]
-        name = ti.xcom_pull(task_ids=self.task_id, key="execution_name", map_indexes=ti.map_index)
-        return ExecutionName.parse(name) if isinstance(name, str) else None
+        seconds = seconds_of(self.queued_timeout, "queued_timeout")
+        return deadlines.limit("queued_timeout", seconds, deadlines.queued_deadline)
 
     def _checked_waiting(self) -> float | None:
         """Check what says how to wait before anything is started; return ``queued_timeout`` in seconds."""
         if self.wait_for_completion:
             self.check_waiting()
         return None if self.queued_timeout is None else seconds_of(self.queued_timeout, "queued_timeout")
-
-    def _create(self, context: Context) -> Created:
-        from airflow_provider_workflows.api.body import create_body
-        from airflow_provider_workflows.durable.create import Created, DurableCreate
-        from airflow_provider_workflows.durable.identity import check_room_for_labels
-        from airflow_provider_workflows.operators.identity import identity_of
-
-        workflow = self.hook.workflow(self.workflow_id, self.location, self.project_id)
-        body = create_body(self.argument, self.labels, self.execution)
-        client = self.hook.client
-        client.api.check_body(body)
-        self._kill.check(self.hook)
-        if not self.durable:
-            began = client.clock.time()
-            return Created(self.hook.create(workflow, body), began, attached=False)
-        if client.api.version == "v1":
-            check_room_for_labels(body.get("labels", {}))
-        creating = self._kill.creating = DurableCreate(
-            client,
-            workflow,
-            body,
-            identity=identity_of(context, retries=self.retries or 0),
-            record=self._kill.store,
-            cancel_stale=self.cancel_on_kill,
-            log=self.log,
-        )
-        try:
-            return creating.run()
-        except AmbiguousCreate as exc:
-            if exc.retryable:
-                raise
-            raise AirflowFailException(str(exc)) from exc
-
-    def announce(self, context: Context, name: ExecutionName) -> None:
-        """Store the XComs; from here on a kill cancels this execution, also where a deferred task resumes."""
-        self._be_ready(context)
-        self._kill.name = name
-        self._kill.check(self.hook)
-        super().announce(context, name)
-
-    def on_kill(self) -> None:
-        """
-        Cancel the execution that this task waits for, also one whose create is just being answered.
-
-        In a bounded time; an execution that is already over is no error. Where another try has taken over, the
-        execution is that one's: it goes on with it, or after a clear cancels it.
-        """
-        if self.cancel_on_kill:
-            self._kill.happens(lambda: self.hook)
 
 
 class WorkflowsCancelExecutionOperator(ExecutionsOperator):

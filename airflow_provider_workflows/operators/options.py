@@ -37,7 +37,7 @@ class WaitingOptions:
     @classmethod
     def read(cls) -> WaitingOptions:
         """Read them, and check what a triggerer on this configuration would read."""
-        from airflow_provider_workflows.hooks.asynchronous import check_limits
+        from airflow_provider_workflows.hooks.pollers import check_limits
 
         check_limits()
         return cls(

@@ -93,7 +93,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         self.deferrable = deferrable or start_from_trigger
         self.request_timeout = request_timeout
         self._progress: Progress | None = None
-        self._began = 0.0
+        self._began: float | None = None
         self._outage = Outage()
         if start_from_trigger:
             from airflow_provider_workflows.sensors.start import start_trigger_args
@@ -115,26 +115,31 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         if not self.deferrable:
-            if not (self.reschedule and was_rescheduled(context)):
+            self._progress = Progress(name, self.log)
+            if self.reschedule and was_rescheduled(context):
+                self._progress.state = "ACTIVE"  # the line that would be said again at each look; the step is one
+            else:
                 self.log.info(life.waiting(name))
             return self._poking(context, name)
-        deadline = self._waiting_since(context) + self.longest_wait()
+        since = self._waiting_since(context)
         self.log.info(life.waiting(name))
-        return self._skipping(self.wait, context, name, Deadlines(deadline=deadline))
+        deadlines = Deadlines(deadline=since + self.longest_wait(), since=since)
+        return self._skipping(self.wait, context, name, deadlines)
 
     def longest_wait(self) -> float:
         """Return the seconds after which a deferred sensor is late; Airflow 3 leaves ``execution_timeout`` to it."""
-        return self._limit(self.execution_timeout).seconds
+        return self._shorter(self.execution_timeout)[0]
 
-    def _limit(self, execution_timeout: timedelta | None, deadline: float | None = None) -> Limit:
-        limits = [Limit("timeout", float(self.timeout), deadline)]
+    def _shorter(self, execution_timeout: timedelta | None) -> tuple[float, str]:
+        limits = [(float(self.timeout), "timeout")]
         if execution_timeout is not None:
-            limits.append(Limit("execution_timeout", execution_timeout.total_seconds(), deadline))
-        return min(limits, key=lambda each: each.seconds)
+            limits.append((execution_timeout.total_seconds(), "execution_timeout"))
+        return min(limits, key=lambda each: each[0])
 
     def limit(self, state: str | None, deadlines: Deadlines) -> Limit | None:  # noqa: ARG002 - the base's
         """Return by which parameter a deferred sensor is late."""
-        return self._limit(self._execution_timeout, deadlines.deadline)
+        seconds, parameter = self._shorter(self._execution_timeout)
+        return deadlines.limit(parameter, seconds, deadlines.deadline)
 
     def _waiting_since(self, context: Context) -> float:
         """
@@ -159,7 +164,9 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         """Look once; an execution that has ended badly raises."""
         name = self.execution_name(self.execution_id)
         if self._progress is None:
-            self._progress, self._began = Progress(name, self.log), self.hook.clock.monotonic()
+            self._progress = Progress(name, self.log)
+        if self._began is None:
+            self._began = self.hook.clock.monotonic()
         try:
             execution = self.hook.client.without_retries().look(name)
         except WorkflowsApiError as exc:
@@ -210,14 +217,20 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         try:
             return poking(self, context)
         except AirflowSensorTimeout:
-            state = self._progress.state if self._progress else None
-            late = self.late_error(timed_out(name, state, Limit("timeout", float(self.timeout), deadline)))
+            late = self._late_poking(name, deadline)
             raise late from late.__cause__
         except AirflowSkipException as exc:
             failed = exc.__cause__
+            if self.soft_fail and failed is None:  # it is late
+                late = self._late_poking(name, deadline)
+                raise AirflowSkipException(str(late)) from late
             if self.soft_fail and isinstance(failed, AirflowFailException):
                 raise failed from failed.__cause__
             raise
+
+    def _late_poking(self, name: ExecutionName, deadline: float | None) -> Exception:
+        state = self._progress.state if self._progress else None
+        return self.late_error(timed_out(name, state, Limit("timeout", float(self.timeout), deadline)))
 
     def _skipping(self, wait: Callable[..., Execution], *args: Any) -> Execution:
         """Skip as poking does: with ``soft_fail`` on a timeout, with ``never_fail`` for everything else."""

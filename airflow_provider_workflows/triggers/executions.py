@@ -12,7 +12,6 @@ import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
@@ -197,7 +196,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 await self.clock.async_sleep(left)
         except asyncio.CancelledError:
             # At the deadline Airflow 2 ends the trigger by itself; what then becomes of the execution is its task's.
-            late = self._deadlines.passed(self._state, self.clock.time() + 1)
+            late = Deadlines(**self._ends).passed(self._state, self.clock.time() + 1)
             if not AIRFLOW_CALLS_ON_KILL and not late:
                 await self.on_kill()
             raise
@@ -216,10 +215,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
         return began + self.resume_after - self.clock.monotonic()
 
     @property
-    def _deadlines(self) -> Deadlines:
+    def _ends(self) -> dict[str, float | None]:
         """Return the deadlines by this machine's clock."""
-        ends = (self.deadline, self.queued_deadline)
-        return Deadlines(*(None if end is None else end + self.clock_ahead for end in ends))
+        ends = {"deadline": self.deadline, "queued_deadline": self.queued_deadline}
+        return {name: None if end is None else end + self.clock_ahead for name, end in ends.items()}
 
     async def on_kill(self) -> None:
         """
@@ -244,7 +243,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                     log=log,
                     on_state=self._saw,
                     started_at=self.started_at,
-                    **asdict(self._deadlines),
+                    **self._ends,
                 )
                 succeeded = classify(ended, self.success_states, self.failure_states) is Verdict.SUCCESS
                 if self.end_task and succeeded and ended == "SUCCEEDED":
@@ -291,6 +290,6 @@ class WorkflowExecutionTrigger(BaseTrigger):
 
     def _poller(self) -> shared_poller:
         """Return what joins the poller that all triggers on this workflow share."""
-        from airflow_provider_workflows.hooks.asynchronous import join_poller
+        from airflow_provider_workflows.hooks.pollers import join_poller
 
         return join_poller(self._connection, self.execution_name.workflow_name, self.clock)

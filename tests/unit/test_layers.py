@@ -24,12 +24,12 @@ SAME_HOME = {"airflow.triggers.base"}
 KNOWS_RELEASES = {"compat.py", "triggers/task_state.py"}
 #: The only files that know these libraries.
 OWNERS = {
-    "googleapiclient": {"api/requests.py"},
-    "httplib2": {"api/requests.py"},
+    "googleapiclient": {"api/resource.py"},
+    "httplib2": {"api/requests.py", "api/resource.py"},
     "google.auth": {
         *("auth/async_session.py", "auth/credentials.py", "auth/sessions.py", "auth/token_errors.py", "auth/tokens.py"),
         *("auth/refreshing.py", "auth/universe.py"),
-        *("api/client.py", "api/requests.py", "api/transport.py"),
+        *("api/client.py", "api/resource.py", "api/transport.py"),
     },
     "tenacity": {"api/retrying.py"},
 }

@@ -26,7 +26,6 @@ Connect = Callable[..., None]
 Create = Callable[[], Any]
 
 TLS_IN_TLS = pytest.param("https through https", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="3.11"))
-STRAIGHT = ["http", "https"]
 PLAIN = ["http", "http through http", "http through https"]
 SOCKS = pytest.param("https through socks5h", marks=pytest.mark.skipif(not HAS_SOCKS, reason="no SOCKS"))
 TUNNELS = ["https through http", TLS_IN_TLS, SOCKS]

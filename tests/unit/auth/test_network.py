@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_workflows.api.requests import ExecutionsApi
-from airflow_provider_workflows.auth.network import Bundle, choose_bundles, make_context, read_authorities, read_proxy
+from airflow_provider_workflows.auth.authorities import Bundle, choose_bundles, make_context, read_authorities
+from airflow_provider_workflows.auth.network import read_proxy
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import WorkflowsApiError
 from tests.network_table import LINES, Line, Network, run_network

@@ -100,7 +100,7 @@ def test_through_a_task(
     token_server.status = 400
     with pytest.raises(CredentialsError, match="make a new one") as caught:
         hook.get_execution("echo", execution_id="e")
-    assert str(caught.value).startswith("Could not get projects/test-project/")
+    assert str(caught.value).startswith("Could not get echo e: ")
     assert emulator.requests == []
 
 

@@ -78,15 +78,79 @@ def test_the_http_code_is_shown_where_the_message_does_not() -> None:
         ("client_secret=hunter2, scope=x", "client_secret=…, scope=x"),
         ("https://host/?access_token=hunter2", "https://host/?access_token=…"),
         ("invalid token: expired", "invalid token: expired"),
+        ('Unknown name "key": Cannot find field', 'Unknown name "key": Cannot find field'),
+        ("Authorization: Basic aHVudGVyOng", "Authorization: Basic …"),
+        ("Authorization: hunter", "Authorization: …"),
+        ("Set-Cookie: sid=hunter2; Path=/", "Set-Cookie: …"),
+        ("X-Api-Key: hunter", "X-Api-Key: …"),
+        ("bad access_key: hunter, try", "bad access_key: …, try"),
+        ("token: hunter2 expired", "token: … expired"),
+        ('{"password": "hunter two \\" hunter three"}', '{"password": "…"}'),
+        ('{\\"token\\": \\"hunter two\\", \\"a\\": 1}', '{\\"token\\": \\"…\\", \\"a\\": 1}'),
+        ('{"token": ["hunter2", "hunter3"], "a": 1}', '{"token": […], "a": 1}'),
+        ('{"secret": 1234, "a": "hunt"}', '{"secret": …, "a": "hunt"}'),
+        ("no login with password 'hunter two'", "no login with password '…'"),
+        ("run --api-key hunter --size 5", "run --api-key … --size 5"),
+        ("used AKIAHUNTER2HUNTER2X", "used …"),
         ("Basic authentication is required", "Basic authentication is required"),
     ],
 )
 def test_what_says_that_it_is_secret_is_masked(message: str, shown: str) -> None:
-    """A message and a service's words can quote what was sent."""
+    """A message and a service's words can quote what was sent, as JSON and as headers, too."""
     for payload in ({"message": message}, {"message": "m", "body": {"error": {"message": message}}}):
         text = str(execution_error(failed(payload), NAME))
         assert f"{shown};" in text
         assert "hunter" not in text
+
+
+NESTED = {"data": {"a": 1}, **HTTP}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"message": HTTP},
+        {"message": [HTTP]},
+        {"message": {"data": NESTED}},
+        {"message": "m", "tags": HTTP},
+        {"message": "m", "tags": [{"e": NESTED}]},
+        {"message": f"not sent: {json.dumps(NESTED)}"},
+        {"message": f"not sent: {json.dumps(json.dumps(NESTED))}"},
+        {"message": "m", "branches": [{"id": NESTED, "error": {"payload": json.dumps(json.dumps(NESTED))}}]},
+        json.dumps(HTTP),
+        {"e": NESTED},
+        [NESTED],
+    ],
+    ids=str,
+)
+def test_an_http_answer_is_never_shown_wherever_it_is(payload: Any) -> None:
+    """A workflow may put an HTTP error into a message or a tag, or raise its text; the context may quote it all."""
+    context = f'RuntimeError: {json.dumps(payload)}\nin step "send", routine "main", line: 12'
+    error = {"payload": json.dumps(payload), "context": context}
+    text = str(execution_error({"state": "FAILED", "error": error}, NAME))
+    assert "s3cr3t" not in text
+    assert "t0ken" not in text
+    assert "s3rver" not in text
+
+
+@pytest.mark.parametrize("payload", [{"message": HTTP}, json.dumps(HTTP), {"message": "m", "tags": [HTTP]}], ids=str)
+def test_an_error_inside_an_error_says_what_it_says(payload: Any) -> None:
+    """A workflow that wraps an HTTP error, or raises its text, is explained as the error itself would be."""
+    said = "HTTP server responded with error code 503 (HttpError): The card service is down"
+    assert said in str(execution_error(failed(payload), NAME))
+
+
+def test_half_a_key_is_not_shown() -> None:
+    """A text is cut after its keys are taken out: what is left of one would not look like it."""
+    for start in range(480, 500):
+        text = str(execution_error(failed({"message": "x" * start + " q7Rk2Lm9Zp4Xv8Tn3Bc6Wd1"}), NAME))
+        assert "q7" not in text
+
+
+@pytest.mark.parametrize("code", [5, -1, 0, 10**300])
+def test_a_code_that_is_no_http_error_is_not_called_one(code: int) -> None:
+    """A workflow has numbers of its own."""
+    assert "HTTP" not in str(execution_error(failed({"message": "refused", "code": code}), NAME))
 
 
 #: As the service reports a parallel step; the payload of a branch may be decoded.

@@ -15,9 +15,9 @@ import pytest
 from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.names import WorkflowName
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed, ExecutionTimeout
-from airflow_provider_workflows.hooks.asynchronous import _limits, join_poller
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.hooks.executions import WorkflowExecutionsAsyncHook, WorkflowExecutionsHook
+from airflow_provider_workflows.hooks.pollers import _limits, join_poller
 from airflow_provider_workflows.hooks.trial import CREDENTIALS_LOADED
 from airflow_provider_workflows.testing import DEFAULT_LOCATION, DEFAULT_PROJECT, Emulator
 from tests.harness import AdvancingClock

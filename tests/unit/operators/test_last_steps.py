@@ -93,9 +93,10 @@ def test_steps_that_cannot_be_had_hide_nothing(
     assert clock.time() - began <= 40 + 15 + LAST_STEPS_BOUND
 
 
-def test_an_order_that_is_not_heeded_shows_nothing(task: Task, emulator: Emulator) -> None:
-    """The first steps are not taken for the last ones."""
-    entries = [{"name": f"e/{number}", "entryId": str(number), "step": "s"} for number in (1, 2, 3)]
+@pytest.mark.parametrize("ids", [("1", "2", "3"), ("9" * 5000, "2", "1"), ("²",)], ids=["order", "digits", "no_number"])
+def test_an_order_that_is_not_heeded_shows_nothing(ids: tuple[str, ...], task: Task, emulator: Emulator) -> None:
+    """The first steps are not taken for the last ones, and what has no number is in no order."""
+    entries = [{"name": f"e/{number}", "entryId": number, "step": "s"} for number in ids]
     emulator.fail(
         "list_step_entries", status=200, body=json.dumps({"stepEntries": entries}), content_type="application/json"
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_workflows.compat import AirflowFailException, AirflowSensorTimeout
+from airflow_provider_workflows.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_workflows.exceptions import AmbiguousCreate, ExecutionFailed, ExecutionTimeout
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
@@ -200,7 +200,45 @@ def test_a_sensor(arguments: dict[str, Any], clock: AdvancingClock, emulator: Em
     sensor = WorkflowExecutionSensor(task_id="task", workflow_id="sleep", execution_id=execution_id, **arguments)
     run = TaskRun(sensor, clock=clock)
     run.run()
-    check(run, logs, once=("SUCCEEDED",))
+    check(run, logs, once=("SUCCEEDED", "ACTIVE"))
+
+
+@pytest.mark.parametrize("soft_fail", [False, True], ids=["failed", "skipped"])
+@pytest.mark.parametrize("arguments", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)
+def test_a_sensor_says_what_it_did_not_live_to_see(
+    arguments: dict[str, Any], soft_fail: bool, clock: AdvancingClock, emulator: Emulator
+) -> None:
+    """A sensor that is late names the execution and the parameter wherever it waits, and also where it is skipped."""
+    execution_id = emulator.start("forever")
+    sensor = WorkflowExecutionSensor(
+        task_id="task", workflow_id="forever", execution_id=execution_id, timeout=600, soft_fail=soft_fail, **arguments
+    )
+    late = rf"^Timed out: forever {execution_id[:8]} is still ACTIVE, after `timeout` of 600 s"
+    with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout, match=late):
+        TaskRun(sensor, clock=clock).run()
+
+
+@pytest.mark.parametrize("parameter", ["execution_timeout", "queued_timeout"])
+def test_a_time_out_says_what_counted_though_it_was_edited(
+    parameter: str, clock: AdvancingClock, emulator: Emulator
+) -> None:
+    """A parameter that is edited while the task is deferred does not change the deadline, nor what is said of it."""
+    seconds = [600, 3600]
+
+    def make() -> WorkflowsCreateExecutionOperator:
+        edited: dict[str, Any] = {parameter: seconds[0]}
+        return WorkflowsCreateExecutionOperator(
+            task_id="task", workflow_id="forever", wait_for_completion=True, deferrable=True, **edited
+        )
+
+    run = TaskRun(make, clock=clock, state_store=StateStore())
+    run.execute()
+    if parameter == "queued_timeout":
+        emulator.set_state(run.xcoms["execution_id"], "QUEUED")
+    event = run.event()
+    seconds.pop(0)
+    with pytest.raises(ExecutionTimeout, match=rf"`{parameter}` of 600 s, counted from 2026-01-01T00:00:00Z"):
+        run.fire(event)
 
 
 @pytest.mark.parametrize("arguments", [{"mode": "poke"}, {"deferrable": True}], ids=str)

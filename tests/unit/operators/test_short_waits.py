@@ -159,15 +159,15 @@ def test_options_are_checked_before_anything_is_started(
     begin: Begin, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, option: str, value: str
 ) -> None:
     """An option that waiting could not work with is named before the first request, and starts nothing."""
-    from airflow_provider_workflows.hooks import asynchronous
+    from airflow_provider_workflows.hooks import pollers
 
-    asynchronous._limits.cache_clear()
+    pollers._limits.cache_clear()
     monkeypatch.setenv(f"AIRFLOW__WORKFLOWS__{option.upper()}", value)
     run = begin(60)
     with pytest.raises(Exception, match=option):
         run.execute()
     assert not emulator.requests
-    asynchronous._limits.cache_clear()
+    pollers._limits.cache_clear()
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 0, "5", timedelta(0)], ids=str)
