@@ -182,7 +182,7 @@ class OpenedAsyncHook(HookBase):
     async def workflow(
         self, workflow_id: str | None, location: str | None = None, project_id: str | None = None
     ) -> WorkflowName:
-        """Name a workflow; see :meth:`OpenedHook.workflow`."""
+        """Name a workflow; see :meth:`WorkflowExecutionsHook.workflow`."""
         return await self._workflow(said(workflow_id, None, location, project_id))
 
     async def _workflow(self, parts: Said) -> WorkflowName:
@@ -196,7 +196,7 @@ class OpenedAsyncHook(HookBase):
     async def execution(
         self, workflow_id: str | None, execution_id: str, location: str | None = None, project_id: str | None = None
     ) -> ExecutionName:
-        """Name an execution; see :meth:`OpenedHook.execution`."""
+        """Name an execution; see :meth:`WorkflowExecutionsHook.execution`."""
         parts = said(workflow_id, execution_id, location, project_id)
         return (await self._workflow(parts)).execution(parts.execution_id)
 
