@@ -12,7 +12,6 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_workflows.api.looking import is_passing, timed_out
 from airflow_provider_workflows.compat import AirflowFailException
 from airflow_provider_workflows.core.deadlines import Deadlines, Limit
 from airflow_provider_workflows.core.execution import (
@@ -26,7 +25,7 @@ from airflow_provider_workflows.core.execution import (
     is_ended,
     state_names,
 )
-from airflow_provider_workflows.core.messages import failures, life, looks
+from airflow_provider_workflows.core.messages import life, looks
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import (
     ExecutionCancelled,
@@ -80,6 +79,8 @@ class EndsWithExecution(WorkflowsBaseOperator):
 
     def _look(self, name: ExecutionName) -> Execution | None:
         """Get the whole execution; ``None`` where that fails for a passing reason, which must not end a wait."""
+        from airflow_provider_workflows.api.looking import is_passing
+
         try:
             return self.hook.client.get(name)
         except WorkflowsApiError as exc:
@@ -98,6 +99,8 @@ class EndsWithExecution(WorkflowsBaseOperator):
 
     def _late(self, context: Context, name: ExecutionName, execution: Execution, deadlines: Deadlines) -> Execution:
         """Take the result of an execution that ended at the last moment; else cancel it and fail."""
+        from airflow_provider_workflows.api.looking import timed_out
+
         if self.verdict(execution) is not Verdict.WAITING:
             return self.finish(context, name, execution)
         if self.cancel_on_timeout:
@@ -147,6 +150,7 @@ class EndsWithExecution(WorkflowsBaseOperator):
             self.push_result(context, execution)
             return self.returned(execution)
         from airflow_provider_workflows.api.failure import failure
+        from airflow_provider_workflows.core.messages import failures
 
         error = failure(self.hook.client, execution, name)
         if isinstance(error, ExecutionCancelled):

@@ -16,7 +16,6 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_workflows.api.looking import SHORTEST_INTERVAL, check_interval
 from airflow_provider_workflows.compat import (
     AirflowTaskTimeout,
     BaseOperator,
@@ -28,7 +27,7 @@ from airflow_provider_workflows.core.execution import (
     Verdict,
     age_of,
 )
-from airflow_provider_workflows.core.messages import failures, life
+from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.exceptions import (
     ExecutionTimeout,
@@ -57,6 +56,8 @@ class WaitsForExecution(EndsWithExecution):
 
     def check_interval(self) -> float:
         """Return the interval, or a clear error before anything has been started."""
+        from airflow_provider_workflows.api.looking import check_interval
+
         return check_interval(self.poll_interval)
 
     def check_waiting(self) -> None:
@@ -106,6 +107,8 @@ class WaitsForExecution(EndsWithExecution):
 
         Beyond a deadline that a triggerer would have to report before the scheduler is ready for it.
         """
+        from airflow_provider_workflows.api.looking import SHORTEST_INTERVAL
+
         options = self._options()
         until_deadline = deadlines.until_next(self.hook.clock.time())
         if until_deadline <= options.defer_after + options.resume_after:
@@ -187,6 +190,8 @@ class WaitsForExecution(EndsWithExecution):
         # Where it cannot be fetched just now, it counts as it was seen, which is not enough to finish with.
         execution: Execution = looked or {"state": str(seen)}
         if event["status"] == "error":
+            from airflow_provider_workflows.core.messages import failures
+
             text = failures.not_waited_for(name, execution.get("state"), event["message"])
             raise WorkflowsError(text, execution_name=str(name))
         now = self.hook.clock.time()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_workflows.api.looking import Progress, check_interval, is_passing, timed_out
 from airflow_provider_workflows.compat import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -30,6 +29,7 @@ from airflow_provider_workflows.operators.plain import check_flags
 from airflow_provider_workflows.operators.waiting import WaitsForExecution
 
 if TYPE_CHECKING:
+    from airflow_provider_workflows.api.looking import Progress
     from airflow_provider_workflows.compat import Context
 
 WAITING_KEY = "waiting_since"
@@ -104,10 +104,14 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
     def check_interval(self) -> float:
         """Return the sensor's own interval."""
+        from airflow_provider_workflows.api.looking import check_interval
+
         return check_interval(self.poke_interval, "poke_interval")
 
     def execute(self, context: Context) -> Any:
         """Wait: deferred where asked to, else by poking."""
+        from airflow_provider_workflows.api.looking import Progress
+
         self.tell_ignored()
         self.check_waiting()
         name = self.execution_name(self.execution_id)
@@ -160,6 +164,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; an execution that has ended badly raises."""
+        from airflow_provider_workflows.api.looking import Progress, is_passing
         from airflow_provider_workflows.api.outage import Outage, warn_of_outage
 
         name = self.execution_name(self.execution_id)
@@ -229,6 +234,8 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
             raise
 
     def _late_poking(self, name: ExecutionName, deadline: float | None) -> Exception:
+        from airflow_provider_workflows.api.looking import timed_out
+
         state = self._progress.state if self._progress else None
         return self.late_error(timed_out(name, state, Limit("timeout", float(self.timeout), deadline)))
 
