@@ -42,6 +42,7 @@ async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> boo
 
     ti = getattr(trigger, "task_instance", None)
     if ti is None:
+        log.info(cancels.still_awaited(name))
         return False
     ask = _state_in_airflow_3 if hasattr(ti, "id") and not hasattr(ti, "refresh_from_db") else _state_in_airflow_2
     try:

@@ -39,6 +39,7 @@ class Identity(Credentials):
     Credentials that get a token when the test says so.
 
     :ivar gate: each fetch waits for it.
+    :ivar again: set with the second fetch.
     :ivar error: raised instead of getting a token.
     :ivar seconds: the life of the next token.
     """
@@ -47,6 +48,7 @@ class Identity(Credentials):
         super().__init__()  # type: ignore[no-untyped-call]
         self.gate = threading.Event()
         self.gate.set()
+        self.again = threading.Event()
         self.fetches = 0
         self.error: Exception | None = None
         self.seconds = 3600.0
@@ -54,6 +56,8 @@ class Identity(Credentials):
     def refresh(self, request: Any) -> None:
         """Get token-1, token-2 and so on."""
         self.fetches += 1
+        if self.fetches > 1:
+            self.again.set()
         assert self.gate.wait(30)
         if self.error:
             raise self.error
@@ -125,7 +129,9 @@ async def test_a_renewal_that_fails_matters_when_the_token_has_expired(
     await session.request("GET", url(emulator))
     identity.expires_in(60)
     identity.error = RefreshError("no")  # type: ignore[no-untyped-call]
-    for _ in range(5):
+    await session.request("GET", url(emulator))
+    assert await asyncio.to_thread(identity.again.wait, 30)
+    for _ in range(4):
         await session.request("GET", url(emulator))
     assert statuses(emulator) == [200] * 6
     assert identity.fetches == 2
