@@ -112,6 +112,7 @@ async def test_an_old_token_is_used_while_the_next_is_fetched(
     identity.expires_in(60)
     identity.gate.clear()
     await asyncio.gather(*(session.request("GET", url(emulator)) for _ in range(3)))
+    assert await asyncio.to_thread(identity.again.wait, 30)
     assert identity.fetches == 2
     emulator.settings.token = "token-2"
     identity.gate.set()
