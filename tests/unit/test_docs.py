@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import airflow_provider_workflows
 import architecture
 from airflow_provider_workflows import __version__, testing
 from airflow_provider_workflows.auth.fields import FIELDS, REFUSED_FIELDS
@@ -74,7 +75,7 @@ def test_the_drawing_is_that_of_the_arrows() -> None:
 
 def test_the_architecture_names_files_that_exist() -> None:
     """Each file that the page about the architecture names is there."""
-    package = ROOT / "airflow_provider_workflows"
+    package = Path(airflow_provider_workflows.__file__).parent  # which may be installed somewhere else
     named = set(re.findall(r"`([\w/]+(?:\.py|/))`", FENCED.sub("", read("docs/architecture.md"))))
     assert len(named) > 10
     for name in named:
