@@ -90,7 +90,7 @@ def test_an_answer_that_is_lost_behind_a_tunnel(
     assert len(proxy.asked) == 1
 
 
-def fails_unsent(create: Create, emulator: Emulator) -> str:
+def assert_fails_unsent(create: Create, emulator: Emulator) -> str:
     """Check that a create fails, that nothing was sent, and that nothing says otherwise; return the text."""
     with pytest.raises(WorkflowsError) as caught:
         create()
@@ -103,7 +103,7 @@ def fails_unsent(create: Create, emulator: Emulator) -> str:
 @pytest.mark.usefixtures("front")
 def test_an_authority_that_is_not_trusted(create: Create, emulator: Emulator) -> None:
     """A handshake that fails sends nothing."""
-    assert "certificate" in fails_unsent(create, emulator)
+    assert "certificate" in assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.usefixtures("front", "trusting")
@@ -111,7 +111,7 @@ def test_an_authority_that_is_not_trusted(create: Create, emulator: Emulator) ->
 def test_a_proxy_that_refuses(status: int, proxy: Station, create: Create, emulator: Emulator) -> None:
     """A tunnel that is refused sends nothing."""
     proxy.refusal = status
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
     assert proxy.asked
 
 
@@ -120,7 +120,7 @@ def test_a_proxy_that_is_not_there(create: Create, emulator: Emulator, monkeypat
     """A proxy's address that nobody listens on sends nothing."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.usefixtures("front")
@@ -128,14 +128,14 @@ def test_a_bundle_that_does_not_exist(create: Create, emulator: Emulator, monkey
     """A file of certificates that is missing sends nothing."""
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, "/nowhere/authority.pem")
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "https://nowhere.invalid", "https://127.0.0.1:1"])
 def test_a_service_that_is_not_there(endpoint: str, create: Create, emulator: Emulator, connect: Connect) -> None:
     """An address that nobody has, and one that nobody listens on, send nothing."""
     connect(api_endpoint=endpoint)
-    fails_unsent(create, emulator)
+    assert_fails_unsent(create, emulator)
 
 
 @pytest.mark.usefixtures("connection")

@@ -25,11 +25,11 @@ def press(request: pytest.FixtureRequest, clock: AdvancingClock) -> Press:
     if request.param == "hook":
         return lambda: WorkflowExecutionsHook(clock=clock).test_connection()
 
-    async def test() -> tuple[bool, str]:
+    async def pressed() -> tuple[bool, str]:
         async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
             return await hook.test_connection()
 
-    return lambda: asyncio.run(test())
+    return lambda: asyncio.run(pressed())
 
 
 PLACE = "project test-project in us-central1"

@@ -66,15 +66,15 @@ def _nothing_arrives(connection: None, emulator: Emulator, clock: AdvancingClock
     assert sum(clock.slept) <= 5.0
 
 
-def fails(call: Callable[[], Any], words: list[str]) -> None:
+def assert_fails(call: Callable[[], Any], words: list[str]) -> None:
     """Check that a call fails with these words."""
     with pytest.raises(Exception, match="Nothing was sent") as caught:
         call()
-    says(str(caught.value), words)
+    assert_says(str(caught.value), words)
     assert not isinstance(caught.value, AmbiguousCreate)
 
 
-def says(text: str, words: list[str]) -> None:
+def assert_says(text: str, words: list[str]) -> None:
     """Check a text, in which there is no password."""
     assert all(each in text for each in words)
     assert "may exist" not in text
@@ -85,22 +85,22 @@ def says(text: str, words: list[str]) -> None:
 def test_a_create(durable: bool, task: Task, words: list[str]) -> None:
     """A task fails before it has created anything."""
     run = task(WorkflowsCreateExecutionOperator, workflow_id="echo", durable=durable, deferrable=True)
-    fails(run.run, words)
+    assert_fails(run.run, words)
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_create_of_a_second_try(deferrable: bool, task: Task, words: list[str]) -> None:
     """So does its retry, which looks for an earlier execution first."""
     run = task(WorkflowsCreateExecutionOperator, workflow_id="echo", deferrable=deferrable)
-    fails(run.run, words)
-    fails(run.retry().run, words)
+    assert_fails(run.run, words)
+    assert_fails(run.retry().run, words)
 
 
 def test_a_deferred_wait(words: list[str], running: str, clock: AdvancingClock) -> None:
     """A trigger fires at once, with what is to be mended on the triggerer's machine."""
     event = asyncio.run(only_event(trigger(running, clock)))
     assert event["status"] == "error"
-    says(event["message"], words)
+    assert_says(event["message"], words)
 
 
 def test_a_kill_in_the_triggerer(words: list[str], running: str, clock: AdvancingClock, logs: list[LogLine]) -> None:
@@ -115,7 +115,7 @@ def test_a_kill_in_the_triggerer(words: list[str], running: str, clock: Advancin
         return known
 
     assert not asyncio.run(kill())
-    says(errors(logs), [*words, f"Not cancelled: forever {running[:8]} may still be going: "])
+    assert_says(errors(logs), [*words, f"Not cancelled: forever {running[:8]} may still be going: "])
 
 
 def test_a_kill_in_a_worker(
@@ -126,13 +126,13 @@ def test_a_kill_in_a_worker(
     run.operator.announce(run.context, run.operator.execution_name(running))
     emulator.clear_requests()
     run.kill()
-    says(errors(logs), [*words, f"Not cancelled: forever {running[:8]} may still be going: "])
+    assert_says(errors(logs), [*words, f"Not cancelled: forever {running[:8]} may still be going: "])
 
 
 @pytest.mark.parametrize("options", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)
 def test_a_sensor(options: dict[str, Any], words: list[str], running: str, task: Task) -> None:
     """A sensor fails in all its modes."""
-    fails(task(WorkflowExecutionSensor, workflow_id="forever", execution_id=running, **options).run, words)
+    assert_fails(task(WorkflowExecutionSensor, workflow_id="forever", execution_id=running, **options).run, words)
 
 
 @pytest.mark.skipif(not hasattr(BaseTrigger, "on_kill"), reason="Airflow 3.3 and later")
@@ -151,13 +151,13 @@ def test_a_sensor_that_begins_in_the_triggerer(words: list[str], running: str, c
     begun.clock = clock
     event = asyncio.run(only_event(begun))
     assert event["status"] == "error"
-    says(event["message"], words)
-    fails(lambda: TaskRun(sensor, clock=clock)._resume("execute_complete", {"event": event}), words)
+    assert_says(event["message"], words)
+    assert_fails(lambda: TaskRun(sensor, clock=clock)._resume("execute_complete", {"event": event}), words)
 
 
 def test_a_wait_of_the_hook(words: list[str], running: str, hook: WorkflowExecutionsHook) -> None:
     """A wait in a function of a user's ends."""
-    fails(lambda: hook.wait_for_execution("forever", execution_id=running), words)
+    assert_fails(lambda: hook.wait_for_execution("forever", execution_id=running), words)
 
 
 def test_a_wait_of_the_async_hook(words: list[str], running: str, clock: AdvancingClock) -> None:
@@ -167,12 +167,12 @@ def test_a_wait_of_the_async_hook(words: list[str], running: str, clock: Advanci
         async with WorkflowExecutionsAsyncHook(clock=clock) as hook:
             await hook.wait_for_execution("forever", execution_id=running)
 
-    fails(lambda: asyncio.run(wait()), words)
+    assert_fails(lambda: asyncio.run(wait()), words)
 
 
 def test_a_cancel(words: list[str], running: str, task: Task) -> None:
     """A task that cancels fails."""
-    fails(task(WorkflowsCancelExecutionOperator, workflow_id="forever", execution_id=running).run, words)
+    assert_fails(task(WorkflowsCancelExecutionOperator, workflow_id="forever", execution_id=running).run, words)
 
 
 def trigger(execution_id: str, clock: AdvancingClock) -> WorkflowExecutionTrigger:

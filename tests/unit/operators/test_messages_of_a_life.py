@@ -55,7 +55,9 @@ def texts(logs: list[LogLine], error: BaseException | None = None) -> Iterator[s
         error = error.__cause__
 
 
-def check(run: TaskRun, logs: list[LogLine], error: BaseException | None = None, *, once: tuple[str, ...] = ()) -> None:
+def assert_well_told(
+    run: TaskRun, logs: list[LogLine], error: BaseException | None = None, *, once: tuple[str, ...] = ()
+) -> None:
     """Check that the whole name stands there once, with the address, and that the end is not said three times."""
     said = list(texts(logs, error))
     whole = [each for each in said if _WHOLE.search(each)]
@@ -72,7 +74,7 @@ def test_a_success(begin: Begin, logs: list[LogLine]) -> None:
     """Created, its states and steps, and how it ended after how long."""
     run = begin("sleep", argument={"seconds": 40})
     run.run()
-    check(run, logs, once=("SUCCEEDED",))
+    assert_well_told(run, logs, once=("SUCCEEDED",))
     brief = f"sleep {run.xcoms['execution_id'][:8]}"
     said = list(texts(logs))
     assert next(each for each in said if each.startswith("Created: ")).startswith(f"Created: {brief}. projects/")
@@ -84,7 +86,7 @@ def test_a_failure(begin: Begin, logs: list[LogLine]) -> None:
     run = begin("orders")
     with pytest.raises(ExecutionFailed) as caught:
         run.run()
-    check(run, logs, caught.value, once=("FAILED",))
+    assert_well_told(run, logs, caught.value, once=("FAILED",))
 
 
 def test_steps_are_logged_on_both_paths(begin: Begin, logs: list[LogLine]) -> None:
@@ -103,7 +105,7 @@ def test_a_cancelled_one(begin: Begin, emulator: Emulator, clock: AdvancingClock
     clock.on_sleep(lambda: emulator.set_state(run.xcoms["execution_id"], "CANCELLED"))
     with pytest.raises(AirflowFailException) as caught:
         run.run()
-    check(run, logs, caught.value)
+    assert_well_told(run, logs, caught.value)
     assert len(str(caught.value)) < 100
 
 
@@ -112,7 +114,7 @@ def test_a_time_out(begin: Begin, logs: list[LogLine]) -> None:
     run = begin("forever", execution_timeout=600)
     with pytest.raises(ExecutionTimeout, match=r"`execution_timeout` of 600 s, counted from 2026-01-01T00:00:00Z"):
         run.run()
-    check(run, logs)
+    assert_well_told(run, logs)
 
 
 def test_a_kill(begin: Begin, clock: AdvancingClock, logs: list[LogLine]) -> None:
@@ -122,7 +124,7 @@ def test_a_kill(begin: Begin, clock: AdvancingClock, logs: list[LogLine]) -> Non
     clock.on_sleep(killing(run, clock), number=3)
     with pytest.raises(Killed):
         run.execute()
-    check(run, logs, once=("CANCELLED",))
+    assert_well_told(run, logs, once=("CANCELLED",))
 
 
 def test_a_retry_that_attaches(begin: Begin, emulator: Emulator, logs: list[LogLine]) -> None:
@@ -132,7 +134,7 @@ def test_a_retry_that_attaches(begin: Begin, emulator: Emulator, logs: list[LogL
     logs.clear()
     run.retry()
     run.execute()
-    check(run, logs)
+    assert_well_told(run, logs)
     brief = f"forever {run.xcoms['execution_id'][:8]}"
     assert any(each.startswith(f"ACTIVE: {brief} of an earlier try; going on with it. ") for each in texts(logs))
     assert emulator.count("create") == 1
@@ -149,7 +151,7 @@ def test_a_retry_that_creates_anew(begin: Begin, logs: list[LogLine]) -> None:
     with pytest.raises(ExecutionFailed) as caught:
         run.run()
     assert run.xcoms["execution_id"] != earlier
-    check(run, logs, caught.value)
+    assert_well_told(run, logs, caught.value)
     assert f"Creating anew: the earlier one FAILED: orders {earlier[:8]}." in texts(logs)
 
 
@@ -168,7 +170,7 @@ def test_an_ambiguous_create_that_is_found(begin: Begin, emulator: Emulator, log
     emulator.fail("create", "drop_after")
     run = begin("sleep", argument={"seconds": 40})
     run.run()
-    check(run, logs, once=("SUCCEEDED",))
+    assert_well_told(run, logs, once=("SUCCEEDED",))
 
 
 def test_an_ambiguous_create_that_cannot_be_told(
@@ -192,7 +194,7 @@ def test_a_sensor(arguments: dict[str, Any], clock: AdvancingClock, emulator: Em
     sensor = WorkflowExecutionSensor(task_id="task", workflow_id="sleep", execution_id=execution_id, **arguments)
     run = TaskRun(sensor, clock=clock)
     run.run()
-    check(run, logs, once=("SUCCEEDED", "ACTIVE"))
+    assert_well_told(run, logs, once=("SUCCEEDED", "ACTIVE"))
 
 
 @pytest.mark.parametrize("soft_fail", [False, True], ids=["failed", "skipped"])
