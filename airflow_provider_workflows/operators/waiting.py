@@ -143,6 +143,7 @@ class WaitsForExecution(EndsWithExecution):
             deferred_at=now,
             resume_after=options.resume_after,
             clock_ahead=triggerer_ahead,
+            cancel_on_timeout=self.cancel_on_timeout,
             deadline=deadlines.deadline,
             queued_deadline=deadlines.queued_deadline,
         )

@@ -20,14 +20,21 @@ from airflow_provider_workflows.compat import AirflowException
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
 from airflow_provider_workflows.core.defaults import DEFAULT_CONNECTION_ID
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Verdict, classify, duration_of
+from airflow_provider_workflows.core.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    Verdict,
+    classify,
+    duration_of,
+    is_ended,
+)
 from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, said
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
 from airflow_provider_workflows.polling.loop_log import LoopLog
-from airflow_provider_workflows.triggers.kill import cancel_if_killed
+from airflow_provider_workflows.triggers.kill import cancel_if_killed, cancel_if_nobody_takes_it
 
 if TYPE_CHECKING:
     from airflow_provider_workflows.polling.poller import Poller
@@ -94,6 +101,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
         needs no wait.
     :param clock_ahead: seconds by which the triggerer's clock was found to be ahead of the worker's, whose time the
         deadlines are.
+    :param cancel_on_timeout: the task cancels the execution when it is late, and so a task that is over after such
+        an event has left nothing going on purpose.
     """
 
     def __init__(
@@ -117,6 +126,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         deferred_at: float | None = None,
         resume_after: float = 0.0,
         clock_ahead: float = 0.0,
+        cancel_on_timeout: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.project_id = project_id
@@ -138,6 +148,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.deferred_at = deferred_at
         self.resume_after = resume_after
         self.clock_ahead = clock_ahead
+        self.cancel_on_timeout = cancel_on_timeout
         self.clock: Clock = SYSTEM_CLOCK
         self._state: str | None = None
 
@@ -166,6 +177,7 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 "deferred_at": self.deferred_at,
                 "resume_after": self.resume_after,
                 "clock_ahead": self.clock_ahead,
+                "cancel_on_timeout": self.cancel_on_timeout,
             },
         )
 
@@ -201,6 +213,18 @@ class WorkflowExecutionTrigger(BaseTrigger):
                 await self.on_kill()
             raise
         yield event
+        if not isinstance(event, TaskSuccessEvent) and event.payload["status"] == "timeout":
+            self._after_timeout()
+
+    def _after_timeout(self) -> None:
+        """
+        See to an execution that the event has left going, should its task have been killed meanwhile.
+
+        Only where a task that was told and is over leaves no execution going either.
+        """
+        leaves_none = self.cancel_on_timeout and all(map(is_ended, self.success_states))
+        if self.cancel_on_kill and leaves_none:
+            cancel_if_nobody_takes_it(self, self.execution_name, self._poller, self.clock)
 
     def _too_early(self, began: float) -> float:
         """

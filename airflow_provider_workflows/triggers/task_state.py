@@ -32,9 +32,9 @@ SAY_AFTER = 20.0
 STOPPED = frozenset({None, "failed", "removed", "skipped", "success", "upstream_failed"})
 
 
-async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> bool:
+async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> bool | None:
     """
-    Tell whether nobody waits any longer for what this trigger's task waited for.
+    Tell whether nobody waits any longer for what this trigger's task waited for; ``None`` where Airflow does not tell.
 
     :param trigger: the trigger, with the ``task_instance`` that the triggerer gave it. ``DAG.test()`` gives none.
     """
@@ -42,7 +42,6 @@ async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> boo
 
     ti = getattr(trigger, "task_instance", None)
     if ti is None:
-        log.info(cancels.still_awaited(name))
         return False
     ask = _state_in_airflow_3 if hasattr(ti, "id") and not hasattr(ti, "refresh_from_db") else _state_in_airflow_2
     try:
@@ -50,17 +49,12 @@ async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> boo
         answered, _ = await asyncio.wait({asking}, timeout=SAY_AFTER)
         if not answered:
             log.warning(cancels.not_told_yet(name, SAY_AFTER))
-        state = await asyncio.wait_for(asking, ASK_BOUND - SAY_AFTER)
+        return is_stopped(await asyncio.wait_for(asking, ASK_BOUND - SAY_AFTER))
     except asyncio.TimeoutError:
         log.error(cancels.not_told_in_time(name, ASK_BOUND))  # noqa: TRY400 - a traceback of waiting says nothing
-        return False
     except Exception:
         log.exception(cancels.not_told(name))
-        return False
-    if not is_stopped(state):
-        log.info(cancels.still_awaited(name))
-        return False
-    return True
+    return None
 
 
 def is_stopped(state: Any) -> bool:

@@ -18,6 +18,7 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
+from airflow_provider_workflows.triggers.kill import _KILLS
 from airflow_provider_workflows.triggers.task_state import STOPPED, is_stopped
 from tests.harness import AIRFLOW_3, AdvancingClock, TaskRun
 from tests.killing import Killed, killing
@@ -450,3 +451,68 @@ async def test_a_cancellation_after_the_event_cancels_nothing(
     with pytest.raises(asyncio.CancelledError):
         await events.athrow(asyncio.CancelledError())  # type: ignore[attr-defined]
     assert emulator.count("cancel") == 0
+
+
+async def fire(trigger: WorkflowExecutionTrigger) -> None:
+    """Let a trigger find its deadline passed, as one does whose clock is ahead, and do what it does after its event."""
+    trigger.deadline = 0.0
+    events = [event.payload["status"] async for event in trigger.run()]
+    assert events == ["timeout"]
+    await asyncio.gather(*_KILLS)
+
+
+@pytest.mark.parametrize("state", [*sorted(str(each) for each in STOPPED if each), None])
+async def test_a_kill_while_a_timeout_is_on_its_way_cancels(
+    deferred: Callable[..., WorkflowExecutionTrigger],
+    emulator: Emulator,
+    airflow: FakeAirflow,
+    logs: list[LogLine],
+    state: str | None,
+) -> None:
+    """Airflow drops the event of a task that was marked or cleared meanwhile; its execution is stopped all the same."""
+    airflow.state = state
+    await fire(await asyncio.to_thread(deferred))
+    assert only_state(emulator) == "CANCELLED"
+    assert any("cancelled" in line.text.lower() for line in logs)
+
+
+@pytest.mark.parametrize("state", ["deferred", "queued", "running", "scheduled", "up_for_retry"])
+async def test_a_timeout_that_its_task_takes_cancels_nothing_here(
+    deferred: Callable[..., WorkflowExecutionTrigger],
+    emulator: Emulator,
+    airflow: FakeAirflow,
+    logs: list[LogLine],
+    state: str,
+) -> None:
+    """Who has been resumed decides about the execution; the trigger's log has no line about it."""
+    airflow.state = state
+    await fire(await asyncio.to_thread(deferred))
+    assert only_state(emulator) == "ACTIVE"
+    assert not any("cancelled" in line.text.lower() for line in logs)
+
+
+@pytest.mark.parametrize("option", ["cancel_on_kill", "cancel_on_timeout", "success_states"])
+async def test_a_task_that_leaves_its_execution_going_on_purpose(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow, option: str
+) -> None:
+    """A task that is over after a timeout may have meant its execution to go on: it does."""
+    trigger = await asyncio.to_thread(deferred)
+    setattr(trigger, option, ["QUEUED", "SUCCEEDED"] if option == "success_states" else False)
+    airflow.state = "failed"
+    await fire(trigger)
+    assert only_state(emulator) == "ACTIVE"
+    assert emulator.count("cancel") == 0
+
+
+async def test_an_execution_that_its_late_task_has_cancelled_is_left_alone(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow, logs: list[LogLine]
+) -> None:
+    """The usual timeout: the task has failed and cancelled by the time Airflow is asked, and nothing is said twice."""
+    trigger = await asyncio.to_thread(deferred)
+    airflow.state = "failed"
+    trigger.deadline = 0.0
+    async for _ in trigger.run():
+        emulator.set_state(trigger.execution_id, "CANCELLED")
+    await asyncio.gather(*_KILLS)
+    assert emulator.count("cancel") == 0
+    assert not any("over when it was to be" in line.text for line in logs)

@@ -43,6 +43,7 @@ ARGUMENTS: dict[str, Any] = {
     "deferred_at": 1_800_000_005.5,
     "resume_after": 15.0,
     "clock_ahead": 90.0,
+    "cancel_on_timeout": True,
 }
 
 
