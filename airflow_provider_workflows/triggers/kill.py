@@ -13,15 +13,15 @@ done beside the trigger's coroutine and outlives it. ``api.cancelling`` has its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from airflow_provider_workflows.core.execution import is_ended
 from airflow_provider_workflows.core.messages import cancels
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.polling.loop_log import LoopLog
-from airflow_provider_workflows.triggers.task_state import was_killed
+from airflow_provider_workflows.polling.per_loop import PerLoop, create_detached_task
+from airflow_provider_workflows.triggers.task_state import MARKED, was_killed
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Seconds from an event until its task's state is asked for: Airflow hands an event over within a few.
 AFTER_EVENT = 10.0
+#: One question at a time after events, because all questions of a triggerer wait in one line, kills' as well.
+_ASKING: PerLoop[str, asyncio.Lock] = PerLoop()
 #: What is being cancelled: a task that nobody holds may be collected before it is done.
 _KILLS: set[asyncio.Future[None]] = set()
 
@@ -42,26 +44,26 @@ async def cancel_if_killed(trigger: BaseTrigger, name: ExecutionName, join: Call
 
     :param join: returns what joins the trigger's poller.
     """
-    await asyncio.shield(_begin(_cancel_if_killed(trigger, name, join)))
+    await asyncio.shield(_keep(asyncio.ensure_future(_cancel_if_killed(trigger, name, join))))
 
 
 def cancel_if_nobody_takes_it(
     trigger: BaseTrigger, name: ExecutionName, join: Callable[[], shared_poller], clock: Clock
 ) -> None:
     """
-    Begin to cancel an execution whose task was killed while the trigger's event was on its way to it.
+    Begin to cancel an execution whose task was marked while the trigger's event was on its way to it.
 
-    Airflow drops such an event, tells nobody, and the trigger has ended by then. A task that has heard of the event
-    and failed because of it has cancelled the execution itself.
+    Airflow drops such an event, tells nobody, and the trigger has ended by then; so has its log, and what is to be
+    said is said in the triggerer's own. A task that has heard of the event and failed because of it has cancelled the
+    execution itself.
     """
-    _begin(_cancel_if_nobody_takes_it(trigger, name, join, clock))
+    _keep(create_detached_task(_cancel_if_nobody_takes_it(trigger, name, join, clock)))
 
 
-def _begin(kill: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
-    future = asyncio.ensure_future(kill)
-    _KILLS.add(future)
-    future.add_done_callback(_KILLS.discard)
-    return future
+def _keep(kill: asyncio.Future[None]) -> asyncio.Future[None]:
+    _KILLS.add(kill)
+    kill.add_done_callback(_KILLS.discard)
+    return kill
 
 
 async def _cancel_if_killed(trigger: BaseTrigger, name: ExecutionName, join: Callable[[], shared_poller]) -> None:
@@ -80,7 +82,9 @@ async def _cancel_if_nobody_takes_it(
 ) -> None:
     await clock.async_sleep(AFTER_EVENT)
     log = LoopLog(trigger.log)
-    if await was_killed(trigger, name, log):
+    async with _ASKING.current().setdefault("after an event", asyncio.Lock()):
+        marked = await was_killed(trigger, name, log, MARKED)
+    if marked:
         async with join() as poller:
             if not await _is_over(poller, name):
                 await poller.cancel(name.execution_id, log)
@@ -90,5 +94,5 @@ async def _cancel_if_nobody_takes_it(
 async def _is_over(poller: Poller, name: ExecutionName) -> bool:
     try:
         return is_ended((await poller.get(name.execution_id)).get("state"))
-    except WorkflowsError:
-        return False  # as far as anybody knows
+    except Exception:  # noqa: BLE001 - a cancel is tried whatever opening or looking raises, and says what it met
+        return False

@@ -14,6 +14,7 @@ itself. So only a state in which nobody is left to wait says that a user stopped
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_workflows.core.messages import cancels
@@ -30,13 +31,18 @@ SAY_AFTER = 20.0
 #: The states of a task that waits for nothing any more. None is that of a task that was cleared and is not scheduled
 #: yet, and of one that was removed.
 STOPPED = frozenset({None, "failed", "removed", "skipped", "success", "upstream_failed"})
+#: Of these, the states that stay: a cleared task, and one that a scheduler has put back, is on its way again.
+MARKED = STOPPED - {None}
 
 
-async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> bool | None:
+async def was_killed(
+    trigger: BaseTrigger, name: ExecutionName, log: Any, states: Collection[str | None] = STOPPED
+) -> bool | None:
     """
     Tell whether nobody waits any longer for what this trigger's task waited for; ``None`` where Airflow does not tell.
 
     :param trigger: the trigger, with the ``task_instance`` that the triggerer gave it. ``DAG.test()`` gives none.
+    :param states: those that say so.
     """
     from asgiref.sync import sync_to_async
 
@@ -49,7 +55,7 @@ async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> boo
         answered, _ = await asyncio.wait({asking}, timeout=SAY_AFTER)
         if not answered:
             log.warning(cancels.not_told_yet(name, SAY_AFTER))
-        return is_stopped(await asyncio.wait_for(asking, ASK_BOUND - SAY_AFTER))
+        return _word(await asyncio.wait_for(asking, ASK_BOUND - SAY_AFTER)) in states
     except asyncio.TimeoutError:
         log.error(cancels.not_told_in_time(name, ASK_BOUND))  # noqa: TRY400 - a traceback of waiting says nothing
     except Exception:
@@ -57,9 +63,9 @@ async def was_killed(trigger: BaseTrigger, name: ExecutionName, log: Any) -> boo
     return None
 
 
-def is_stopped(state: Any) -> bool:
-    """Tell whether a task in this state was stopped by a user: it waited, and nothing else ends that without us."""
-    return (None if state is None else str(getattr(state, "value", state))) in STOPPED
+def _word(state: Any) -> str | None:
+    """Return a state as its word, however this Airflow gives it."""
+    return None if state is None else str(getattr(state, "value", state))
 
 
 def _state_in_airflow_3(ti: Any) -> Any:

@@ -19,7 +19,7 @@ from airflow_provider_workflows.sensors.executions import WorkflowExecutionSenso
 from airflow_provider_workflows.testing import Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
 from airflow_provider_workflows.triggers.kill import _KILLS
-from airflow_provider_workflows.triggers.task_state import STOPPED, is_stopped
+from airflow_provider_workflows.triggers.task_state import MARKED, STOPPED
 from tests.harness import AIRFLOW_3, AdvancingClock, TaskRun
 from tests.killing import Killed, killing
 from tests.log_lines import LogLine
@@ -312,11 +312,10 @@ async def test_a_cleared_task_that_is_on_its_way_again_cancels(
 
 
 def test_each_state_of_airflow_is_in_the_table() -> None:
-    """Of all states that this Airflow has, these and no others say that a user stopped the task."""
-    assert {str(each.value) for each in TaskInstanceState if is_stopped(each)} == STOPPED - {None}
+    """The states that say that a user stopped the task are this Airflow's, and none of a task on its way is one."""
     going = {"deferred", "queued", "restarting", "running", "scheduled", "up_for_reschedule", "up_for_retry"}
-    assert going <= {str(each.value) for each in TaskInstanceState}
-    assert not any(is_stopped(state) for state in going)
+    assert going | MARKED <= {str(each.value) for each in TaskInstanceState}
+    assert not going & STOPPED
 
 
 async def test_an_answer_that_does_not_come_is_not_waited_for(
@@ -461,30 +460,30 @@ async def fire(trigger: WorkflowExecutionTrigger) -> None:
     await asyncio.gather(*_KILLS)
 
 
-@pytest.mark.parametrize("state", [*sorted(str(each) for each in STOPPED if each), None])
-async def test_a_kill_while_a_timeout_is_on_its_way_cancels(
+@pytest.mark.parametrize("state", sorted(map(str, MARKED)))
+async def test_a_mark_while_a_timeout_is_on_its_way_cancels(
     deferred: Callable[..., WorkflowExecutionTrigger],
     emulator: Emulator,
     airflow: FakeAirflow,
     logs: list[LogLine],
     state: str | None,
 ) -> None:
-    """Airflow drops the event of a task that was marked or cleared meanwhile; its execution is stopped all the same."""
+    """Airflow drops the event of a task that was marked meanwhile; its execution is stopped all the same."""
     airflow.state = state
     await fire(await asyncio.to_thread(deferred))
     assert only_state(emulator) == "CANCELLED"
     assert any("cancelled" in line.text.lower() for line in logs)
 
 
-@pytest.mark.parametrize("state", ["deferred", "queued", "running", "scheduled", "up_for_retry"])
+@pytest.mark.parametrize("state", ["deferred", "queued", "running", "scheduled", "up_for_retry", None])
 async def test_a_timeout_that_its_task_takes_cancels_nothing_here(
     deferred: Callable[..., WorkflowExecutionTrigger],
     emulator: Emulator,
     airflow: FakeAirflow,
     logs: list[LogLine],
-    state: str,
+    state: str | None,
 ) -> None:
-    """Who has been resumed decides about the execution; the trigger's log has no line about it."""
+    """Who has been resumed, or is to start anew, decides about the execution; no line says anything of it."""
     airflow.state = state
     await fire(await asyncio.to_thread(deferred))
     assert only_state(emulator) == "ACTIVE"
@@ -502,6 +501,17 @@ async def test_a_task_that_leaves_its_execution_going_on_purpose(
     await fire(trigger)
     assert only_state(emulator) == "ACTIVE"
     assert emulator.count("cancel") == 0
+
+
+async def test_a_mark_is_heeded_where_the_execution_cannot_be_looked_at(
+    deferred: Callable[..., WorkflowExecutionTrigger], emulator: Emulator, airflow: FakeAirflow
+) -> None:
+    """The look before the cancel only saves a request: the cancel is sent whatever comes of it."""
+    trigger = await asyncio.to_thread(deferred)
+    airflow.state = "success"
+    emulator.fail("get", "permission_denied")
+    await fire(trigger)
+    assert only_state(emulator) == "CANCELLED"
 
 
 async def test_an_execution_that_its_late_task_has_cancelled_is_left_alone(
