@@ -57,7 +57,8 @@ def cancel_if_nobody_takes_it(
     said is said in the triggerer's own. A task that has heard of the event and failed because of it has cancelled the
     execution itself.
     """
-    _keep(create_detached_task(_cancel_if_nobody_takes_it(trigger, name, join, clock)))
+    if getattr(trigger, "task_instance", None) is not None:
+        clock.call_later(AFTER_EVENT, lambda: _keep(create_detached_task(_cancel_if_marked(trigger, name, join))))
 
 
 def _keep(kill: asyncio.Future[None]) -> asyncio.Future[None]:
@@ -77,10 +78,7 @@ async def _cancel_if_killed(trigger: BaseTrigger, name: ExecutionName, join: Cal
     await log.written()
 
 
-async def _cancel_if_nobody_takes_it(
-    trigger: BaseTrigger, name: ExecutionName, join: Callable[[], shared_poller], clock: Clock
-) -> None:
-    await clock.async_sleep(AFTER_EVENT)
+async def _cancel_if_marked(trigger: BaseTrigger, name: ExecutionName, join: Callable[[], shared_poller]) -> None:
     log = LoopLog(trigger.log)
     async with _ASKING.current().setdefault("after an event", asyncio.Lock()):
         marked = await was_killed(trigger, name, log, MARKED)

@@ -18,7 +18,7 @@ from airflow_provider_workflows.operators.executions import WorkflowsCreateExecu
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
 from airflow_provider_workflows.triggers.executions import WorkflowExecutionTrigger
-from airflow_provider_workflows.triggers.kill import _KILLS
+from airflow_provider_workflows.triggers.kill import _KILLS, AFTER_EVENT
 from airflow_provider_workflows.triggers.task_state import MARKED, STOPPED
 from tests.harness import AIRFLOW_3, AdvancingClock, TaskRun
 from tests.killing import Killed, killing
@@ -457,6 +457,12 @@ async def fire(trigger: WorkflowExecutionTrigger) -> None:
     trigger.deadline = 0.0
     events = [event.payload["status"] async for event in trigger.run()]
     assert events == ["timeout"]
+    await after_the_event(trigger)
+
+
+async def after_the_event(trigger: WorkflowExecutionTrigger) -> None:
+    """Let the time pass until a trigger that has ended asks what became of its event."""
+    await trigger.clock.async_sleep(AFTER_EVENT)
     await asyncio.gather(*_KILLS)
 
 
@@ -523,6 +529,6 @@ async def test_an_execution_that_its_late_task_has_cancelled_is_left_alone(
     trigger.deadline = 0.0
     async for _ in trigger.run():
         emulator.set_state(trigger.execution_id, "CANCELLED")
-    await asyncio.gather(*_KILLS)
+    await after_the_event(trigger)
     assert emulator.count("cancel") == 0
     assert not any("over when it was to be" in line.text for line in logs)
