@@ -105,7 +105,12 @@ async def factory_of(specification: Specification) -> AsyncIterator[Factory]:
             )
     else:
         yield lambda workflow, execution_id, _: WorkflowExecutionTrigger(
-            DEFAULT_PROJECT, DEFAULT_LOCATION, workflow, execution_id, poll_interval=interval
+            DEFAULT_PROJECT,
+            DEFAULT_LOCATION,
+            workflow,
+            execution_id,
+            poll_interval=interval,
+            deferred_at=time.time(),  # as operators say: the worker has logged already that it waits
         )
 
 
