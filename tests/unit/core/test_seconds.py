@@ -18,12 +18,21 @@ def test_numbers_and_timedeltas_are_taken(span: Any, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "span", [0, -1, float("inf"), float("nan"), True, "5", None, timedelta(0), timedelta(seconds=-1), [], 1j], ids=str
+    "span",
+    [0, -1, float("inf"), float("nan"), True, "5", None, timedelta(0), timedelta(seconds=-1), [], 1j],
+    ids=str,
 )
 def test_what_is_no_span_is_named(span: Any) -> None:
     """An error names the parameter."""
     with pytest.raises(ValueError, match="poll_interval must be"):
         seconds_of(span, "poll_interval")
+
+
+@pytest.mark.parametrize("span", [1e15, 10**400, timedelta.max], ids=["float", "int", "timedelta"])
+def test_a_span_that_overflows_is_named(span: Any) -> None:
+    """What neither a float nor Airflow's timedeltas can hold is an error of ours, not of Python's arithmetic."""
+    with pytest.raises(ValueError, match=r"timeout must be .* 100 years at most"):
+        seconds_of(span, "timeout")
 
 
 def test_none_at_all_is_taken_where_that_means_something() -> None:
