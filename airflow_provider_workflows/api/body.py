@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.core.values import check_json_text, encode_json
 
 
@@ -26,7 +27,7 @@ def create_body(
             raise ValueError(
                 f"{name} must be a dict, got {type(given).__name__}. Templates make one in a dict's values."
             )
-    body = {_camel_case(field): value for field, value in (execution or {}).items()}
+    body = _fields(execution or {})
     if body.get("argument") in ("", b""):
         del body["argument"]  # an empty text is how the client libraries say that there is none
     for name, value in (("argument", argument), ("labels", labels)):
@@ -46,6 +47,18 @@ def create_body(
 def _label_value(value: Any) -> Any:
     """Make a text of a number: native rendering of templates makes numbers of values that look like one."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _fields(execution: Mapping[Any, Any]) -> dict[str, Any]:
+    """Spell the fields as the API does."""
+    body: dict[str, Any] = {}
+    for field, value in execution.items():
+        if not isinstance(field, str):
+            raise ValueError(f"execution has the key {quoted(field)}; the names of an Execution's fields are strings.")
+        if (name := _camel_case(field)) in body:
+            raise ValueError(f"execution[{quoted(name)}] is given twice, in two spellings. Keep one.")
+        body[name] = value
+    return body
 
 
 def _camel_case(field: str) -> str:

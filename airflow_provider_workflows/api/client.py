@@ -39,7 +39,7 @@ SHORTEST_TIMEOUT = 0.1
 
 
 def _check_limit(limit: int | None) -> None:
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
         msg = f"limit must be a whole number, 0 or more, or None for all, got {quoted(limit)}."
         raise ValueError(msg)
 

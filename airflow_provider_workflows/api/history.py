@@ -11,7 +11,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_workflows.api.requests import Call, ExecutionsApi
+from airflow_provider_workflows.api.requests import Call, ExecutionsApi, check_page_size, check_text
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.quoting import quoted
 
@@ -63,10 +63,10 @@ class HistoryApi:
     ) -> Call:
         """Build the first page of a list of step entries; see :meth:`ExecutionsApi.list_next` for the others."""
         entries = self._api.v1_only("list_step_entries", "stepEntries")()
-        arguments: dict[str, Any] = {"parent": str(name), "pageSize": _page_size(page_size, _MAX_STEP_ENTRIES)}
+        arguments: dict[str, Any] = {"parent": str(name), "pageSize": check_page_size(page_size, _MAX_STEP_ENTRIES)}
         if skip is not None and (not isinstance(skip, int) or skip < 0):
             raise ValueError(f"skip must be a whole number, 0 or more, got {quoted(skip)}.")
-        given = {"filter": filter, "orderBy": order_by, "skip": skip}
+        given = {"filter": check_text(filter, "filter"), "orderBy": check_text(order_by, "order_by"), "skip": skip}
         arguments.update({key: value for key, value in given.items() if value})
         return self._page(name, "list step entries of", entries.list(**arguments), "stepEntries", entries)
 
@@ -82,7 +82,7 @@ class HistoryApi:
     def list_callbacks(self, name: ExecutionName, *, page_size: int | None = None) -> Call:
         """Build the first page of a list of callbacks; see :meth:`ExecutionsApi.list_next` for the others."""
         callbacks = self._api.v1_only("list_callbacks", "callbacks")()
-        request = callbacks.list(parent=str(name), pageSize=_page_size(page_size, _MAX_CALLBACKS))
+        request = callbacks.list(parent=str(name), pageSize=check_page_size(page_size, _MAX_CALLBACKS))
         return self._page(name, "list callbacks of", request, "callbacks", callbacks)
 
     def export_data(self, name: ExecutionName) -> Call:
@@ -98,9 +98,3 @@ class HistoryApi:
     def _page(self, name: ExecutionName, operation: str, request: Any, items: str, pages: Any) -> Call:
         read = functools.partial(_page, items)
         return self._api.call(operation, name, request, read=read, items=items, pages=pages)
-
-
-def _page_size(page_size: int | None, largest: int) -> int:
-    if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-        raise ValueError(f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}.")
-    return min(page_size or largest, largest)

@@ -19,7 +19,7 @@ from airflow_provider_workflows.api.errors import api_error, read_error
 from airflow_provider_workflows.api.resource import BuildsOnly, build_resource, own_headers, subject_of
 from airflow_provider_workflows.api.transport import Answer, Outgoing
 from airflow_provider_workflows.auth.universe import GOOGLE_ENDPOINT
-from airflow_provider_workflows.core.execution import VIEWS, well_formed
+from airflow_provider_workflows.core.execution import VIEWS, Execution, well_formed
 from airflow_provider_workflows.core.labels import check_labels
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.core.quoting import quoted
@@ -142,17 +142,13 @@ class ExecutionsApi:
     ) -> Call:
         """Build the first page of a list; see :meth:`list_next` for the others."""
         arguments: dict[str, Any] = {"parent": str(workflow), "view": _check_view(view), **_partial(fields)}
-        if filter:
+        if check_text(filter, "filter"):
             self._require_v1("filter")
             arguments["filter"] = filter
-        if order_by:
+        if check_text(order_by, "order_by"):
             self._require_v1("order_by")
             arguments["orderBy"] = order_by
-        largest = MAX_PAGE_SIZE[self.version, view]
-        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-            msg = f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}."
-            raise ValueError(msg)
-        arguments["pageSize"] = min(page_size or largest, largest)
+        arguments["pageSize"] = check_page_size(page_size, MAX_PAGE_SIZE[self.version, view])
         request = self._executions.list(**arguments)
         return self.call("list", workflow, request, read=_page, pages=self._executions)
 
@@ -180,17 +176,21 @@ class ExecutionsApi:
         """
         for field, value in body.items():
             schema = self._schema.get(field)
+            # One of its names is as long as a key.
+            shown = repr(field) if field in Execution.__annotations__ else quoted(field)
             if field == "labels":
                 self._require_v1("labels")
                 check_labels(value)
             elif schema is None or schema.get("readOnly"):
                 writable = ", ".join(sorted(key for key, each in self._schema.items() if not each.get("readOnly")))
                 what = "output only" if schema else f"not a field of {self.version}"
-                msg = f"execution[{quoted(field)}] is {what}. A create can set: {writable}."
+                msg = f"execution[{shown}] is {what}. A create can set: {writable}."
                 raise ValueError(msg)
             elif "enum" in schema and value not in schema["enum"]:
-                msg = f"execution[{quoted(field)}] must be one of {', '.join(schema['enum'])} on {self.version}."
+                msg = f"execution[{shown}] must be one of {', '.join(schema['enum'])} on {self.version}."
                 raise ValueError(msg)
+            elif schema["type"] == "boolean" and not isinstance(value, bool):
+                raise ValueError(f"execution[{shown}] must be True or False, got {quoted(value)}.")
 
     def _require_v1(self, parameter: str) -> None:
         if self.version != "v1":
@@ -237,6 +237,20 @@ def _without_skip(uri: str) -> str:
 def _partial(fields: str | None) -> dict[str, str]:
     """Ask for a partial answer: ``name,state``, ``nextPageToken,executions(name,state)``."""
     return {"fields": fields} if fields else {}
+
+
+def check_text(text: str | None, parameter: str) -> str | None:
+    """Return a text or ``None``; googleapiclient would make a text of anything, such as of a dict its Python."""
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"{parameter} must be a text, got {quoted(text)}.")
+    return text
+
+
+def check_page_size(page_size: int | None, largest: int) -> int:
+    """Return the size of a page to ask for."""
+    if page_size is not None and (not isinstance(page_size, int) or isinstance(page_size, bool) or page_size < 1):
+        raise ValueError(f"page_size must be a whole number from 1 to {largest}, got {quoted(page_size)}.")
+    return min(page_size or largest, largest)
 
 
 def _check_view(view: str) -> str:

@@ -23,6 +23,7 @@ from airflow_provider_workflows.core.execution import API_VERSIONS
 from airflow_provider_workflows.core.messages import setup
 from airflow_provider_workflows.core.names import check_project
 from airflow_provider_workflows.core.quoting import is_quotable, quoted_fields
+from airflow_provider_workflows.core.seconds import LONGEST
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +96,8 @@ class ConnectionSettings:
             raise ValueError(f"api_version must be one of {', '.join(API_VERSIONS)}")
         if self.num_retries < 0:
             raise ValueError("num_retries must be 0 or more")
-        if self.timeout <= 0:
-            raise ValueError("timeout must be more than 0 seconds")
+        if not 0 < self.timeout <= LONGEST:
+            raise ValueError(f"timeout must be more than 0 seconds, and at most {LONGEST:.0f}")
         if self.api_endpoint is not None:
             object.__setattr__(self, "api_endpoint", _checked_endpoint(self.api_endpoint, self.is_anonymous))
 
@@ -187,7 +188,7 @@ def _check_principals(chain: Iterable[str]) -> None:
 def _checked_endpoint(endpoint: str, is_anonymous: bool) -> str:
     """Return the endpoint as it is compared with others, or say why it cannot be used."""
     wanted = "api_endpoint must look like https://host or http://host:port"
-    parts, host, port = _split(endpoint)
+    parts, host, port = _split(endpoint if isinstance(endpoint, str) else "")
     if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or "@" in parts.netloc:
         raise ValueError(wanted)
     if parts.path not in ("", "/") or parts.query or parts.fragment:

@@ -279,6 +279,7 @@ def test_booleans_as_text(text: Any, expected: bool) -> None:
         ("timeout", 0),
         ("timeout", "nan"),
         ("timeout", "inf"),
+        ("timeout", 1e10),
         ("timeout", [1]),
         ("api_version", "v2"),
         ("project", 5),

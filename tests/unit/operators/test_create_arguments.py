@@ -113,6 +113,9 @@ def test_argument_in_execution_is_json_or_json_text(argument: Any, task: Task, e
         ({"execution": {"result": "1"}}, "result.*output only"),
         ({"execution": {"unheard": "1"}}, "unheard.*not a field of v1"),
         ({"execution": {"callLogLevel": "LOUD"}}, "callLogLevel.*LOG_ALL_CALLS"),
+        ({"execution": {1: "x"}}, "execution has the key 1"),
+        ({"execution": {None: "x"}}, "execution has the key None"),
+        ({"execution": {"call_log_level": "LOG_NONE", "callLogLevel": "LOG_ALL_CALLS"}}, "callLogLevel.*given twice"),
     ],
 )
 def test_execution_that_the_version_does_not_take_is_refused(
@@ -121,6 +124,16 @@ def test_execution_that_the_version_does_not_take_is_refused(
     """A field that cannot be set, or a value that it cannot have, is an error that says so before any request."""
     with pytest.raises(ValueError, match=message):
         task(WorkflowsCreateExecutionOperator, workflow_id="echo", **arguments).run()
+    assert emulator.requests == []
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("value", ["True", 1, None])
+def test_switch_in_execution_is_a_bool(value: Any, task: Task, emulator: Emulator) -> None:
+    """A template makes a text of a switch, which is told before the service would refuse it."""
+    execution = {"disableConcurrencyQuotaOverflowBuffering": value}
+    with pytest.raises(ValueError, match=r"disableConcurrencyQuotaOverflowBuffering.* must be True or False"):
+        task(WorkflowsCreateExecutionOperator, workflow_id="echo", execution=execution).run()
     assert emulator.requests == []
 
 
@@ -136,9 +149,10 @@ def test_execution_that_the_version_does_not_take_is_refused(
 def test_v1_only_fields_are_refused_on_v1beta(
     arguments: dict[str, Any], task: Task, connect: Callable[..., None], emulator: Emulator
 ) -> None:
-    """What only v1 has is sent there, and is a clear error on v1beta."""
+    """What only v1 has is sent there, and is a clear error on v1beta, which names also the longest field."""
     connect(api_version="v1beta")
-    with pytest.raises(ValueError, match="v1"):
+    field = next(iter(arguments.get("execution", arguments)))
+    with pytest.raises(ValueError, match=f"{field}.* v1"):
         task(WorkflowsCreateExecutionOperator, workflow_id="echo", **arguments).run()
     assert emulator.requests == []
     task(WorkflowsCreateExecutionOperator, workflow_id="echo", api_version="v1", **arguments).run()
