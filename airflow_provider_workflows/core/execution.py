@@ -192,7 +192,7 @@ STATE_NUMBERS: Mapping[int, str] = {
 }
 
 
-def state_names(states: Collection[Any] | str, parameter: str) -> list[str]:
+def state_names(states: Collection[Any] | str | int, parameter: str) -> list[str]:
     """
     Return states by name: from names, members of the client libraries' enumeration, or the API's numbers.
 
@@ -203,6 +203,19 @@ def state_names(states: Collection[Any] | str, parameter: str) -> list[str]:
     if isinstance(states, (str, int)):
         states = [states]
     return [_state_name(state, parameter) for state in states]
+
+
+def states_or(default: Collection[str], states: Collection[Any] | str | int | None, parameter: str) -> Collection[str]:
+    """
+    Return states by name; the default where none are given.
+
+    :raises ValueError: naming the parameter, also for what has no states in it, such as another task's output.
+    """
+    if states is None:
+        return default
+    if not isinstance(states, (Collection, int)):
+        raise ValueError(f"{parameter} must be a set of states, got {quoted(states)}: it is no template field.")
+    return state_names(states, parameter) or default
 
 
 def _state_name(state: Any, parameter: str) -> str:

@@ -14,7 +14,14 @@ from airflow_provider_workflows.api.looking import is_passing, timed_out
 from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.deadlines import Limit
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
+from airflow_provider_workflows.core.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    Execution,
+    Verdict,
+    classify,
+    states_or,
+)
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import WorkflowsApiError, WorkflowsError
@@ -128,6 +135,8 @@ class WorkflowExecutionsAsyncHook(AsyncHistoryMethods):
 
         Looks together with everybody else on this event loop who waits on the same workflow.
         """
+        success_states = states_or(SUCCESS_STATES, success_states, "success_states")
+        failure_states = states_or(FAILURE_STATES, failure_states, "failure_states")
         limit = limit_of_timeout(timeout, self.clock.time())
         name = await self.execution(workflow_id, execution_id, location, project_id)
         async with join_poller(self._arguments, name.workflow_name, self.clock) as poller:

@@ -18,7 +18,14 @@ from airflow_provider_workflows.api.looking import check_interval, timed_out, wa
 from airflow_provider_workflows.api.retrying import made_nothing
 from airflow_provider_workflows.compat import AirflowNotFoundException
 from airflow_provider_workflows.core.deadlines import NO_DEADLINES, Deadlines
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, classify
+from airflow_provider_workflows.core.execution import (
+    FAILURE_STATES,
+    SUCCESS_STATES,
+    Execution,
+    Verdict,
+    classify,
+    states_or,
+)
 from airflow_provider_workflows.core.ignored import IgnoredArguments
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsError
@@ -180,6 +187,8 @@ class WorkflowExecutionsHook(HistoryMethods):
         :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.
         :raises ExecutionTimeout: after ``timeout``; the execution goes on.
         """
+        success_states = states_or(SUCCESS_STATES, success_states, "success_states")
+        failure_states = states_or(FAILURE_STATES, failure_states, "failure_states")
         name = self.execution(workflow_id, execution_id, location, project_id)
         limit = limit_of_timeout(timeout, self.clock.time())
         try:

@@ -17,10 +17,9 @@ from airflow_provider_workflows.compat import (
     was_rescheduled,
 )
 from airflow_provider_workflows.core.deadlines import Deadlines, Limit
-from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, state_names
+from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, states_or
 from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName
-from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
 from airflow_provider_workflows.links.executions import WorkflowExecutionLink, WorkflowLink
@@ -84,8 +83,8 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         kwargs.update({name: seconds_of(span, name, zero=name == "timeout") for name, span in spans.items()})
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id
-        self.success_states = _states("success_states", success_states) or SUCCESS_STATES
-        self.failure_states = _states("failure_states", failure_states) or FAILURE_STATES
+        self.success_states = states_or(SUCCESS_STATES, success_states, "success_states")
+        self.failure_states = states_or(FAILURE_STATES, failure_states, "failure_states")
         self.deferrable = deferrable
         self.start_from_trigger = start_from_trigger
         check_flags(self, "deferrable", "start_from_trigger", "soft_fail", "never_fail")
@@ -252,12 +251,3 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
                     self.log.exception(life.skipping())
                 raise AirflowSkipException(str(exc)) from exc
             raise
-
-
-def _states(parameter: str, states: Collection[Any] | str | None) -> list[str]:
-    """Return states by name, none where none were given; another task's output cannot be looked into yet."""
-    if states is None:
-        return []
-    if not isinstance(states, (Collection, int)):
-        raise ValueError(f"{parameter} must be a set of states, got {quoted(states)}: it is no template field.")
-    return state_names(states, parameter)

@@ -27,6 +27,7 @@ from airflow_provider_workflows.core.execution import (
     classify,
     duration_of,
     is_ended,
+    states_or,
 )
 from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, said
@@ -140,8 +141,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.cancel_on_kill = cancel_on_kill
-        self.success_states = success_states
-        self.failure_states = failure_states
+        self.success_states = states_or(SUCCESS_STATES, success_states, "success_states")
+        self.failure_states = states_or(FAILURE_STATES, failure_states, "failure_states")
         self.queued_deadline = queued_deadline
         self.end_task = end_task
         self.started_at = started_at
