@@ -78,8 +78,11 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         request_timeout: Any = None,
         **kwargs: Any,
     ) -> None:
-        # Airflow's own __init__ takes any number, and fails for the infinite one without a word about which.
-        spans = {name: kwargs[name] for name in ("poke_interval", "timeout") if name in kwargs}
+        # Airflow's own __init__ takes any number, and fails for the infinite one without a word about which. That of a
+        # DAG's default arguments, it looks up itself.
+        defaults = {name: span for name, span in (kwargs.get("default_args") or {}).items() if span is not None}
+        given = {**defaults, **kwargs}
+        spans = {name: given[name] for name in ("poke_interval", "timeout") if name in given}
         kwargs.update({name: seconds_of(span, name, zero=name == "timeout") for name, span in spans.items()})
         super().__init__(workflow_id=workflow_id, **kwargs)
         self.execution_id = execution_id

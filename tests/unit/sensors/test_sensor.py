@@ -304,6 +304,14 @@ def test_bad_interval_is_refused(interval: Any, sensor: Task, emulator: Emulator
         sensor("forever", emulator.start("forever"), deferrable=True, poke_interval=interval).run()
 
 
+@pytest.mark.parametrize("name", ["poke_interval", "timeout"])
+@pytest.mark.parametrize("span", [float("inf"), "5", True, -1])
+def test_bad_span_of_the_default_arguments_is_refused(span: Any, name: str) -> None:
+    """A DAG's default arguments are checked as the sensor's own are; Airflow's error for inf would not say which."""
+    with pytest.raises(ValueError, match=f"^{name} must be a finite number of seconds"):
+        WorkflowExecutionSensor(task_id="t", execution_id="e", default_args={name: span})
+
+
 class State(IntEnum):
     """Stand for the client libraries' enumeration of states."""
 
