@@ -90,20 +90,23 @@ class Progress:
     """
     Log each change of an execution's state once, and each step that it comes to.
 
+    :param told: the state that the log has already.
     :ivar state: the last one seen.
     """
 
-    def __init__(self, name: ExecutionName, log: Any) -> None:
+    def __init__(self, name: ExecutionName, log: Any, told: str | None = None) -> None:
         self.state: str | None = None
+        self._told = told
         self._name = name
         self._log = log
         self._steps: list[tuple[str, str]] = []
 
     def saw(self, execution: Execution) -> None:
         """Take note of a look."""
-        state, steps = execution.get("state"), current_steps(execution)
-        if state != self.state:
-            self.state = state
+        self.state = state = execution.get("state")
+        steps = current_steps(execution)
+        if state != self._told:
+            self._told = state
             tell_state(self._log, self._name, state)
         if steps and steps != self._steps and not is_ended(state):
             self._steps = steps

@@ -119,10 +119,10 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         name = self.execution_name(self.execution_id)
         self.announce(context, name)
         if not self.deferrable:
-            self._progress = Progress(name, self.log)
-            if self.reschedule and was_rescheduled(context):
-                self._progress.state = "ACTIVE"  # the line that would be said again at each look; the step is one
-            else:
+            again = self.reschedule and was_rescheduled(context)
+            # The line that would be said again at each look; the step is one.
+            self._progress = Progress(name, self.log, told="ACTIVE" if again else None)
+            if not again:
                 self.log.info(life.waiting(name))
             return self._poking(context, name)
         since = self._waiting_since(context)

@@ -304,6 +304,29 @@ def test_bad_interval_is_refused(interval: Any, sensor: Task, emulator: Emulator
         sensor("forever", emulator.start("forever"), deferrable=True, poke_interval=interval).run()
 
 
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("way", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)
+def test_state_that_nobody_has_seen_is_not_told(way: dict[str, Any], sensor: Task, emulator: Emulator) -> None:
+    """A sensor that is late without having seen the execution once says so, and names no state."""
+    run = sensor("forever", emulator.start("forever"), **way)
+    emulator.fail("*", "unavailable", times=None)
+    with pytest.raises(AirflowSensorTimeout, match=r"^Timed out: forever \w{8}, state not known, after") as caught:
+        run.run()
+    assert isinstance(caught.value.__cause__, ExecutionTimeout)
+    assert caught.value.__cause__.state is None
+
+
+@pytest.mark.usefixtures("connection")
+def test_error_of_a_trigger_that_has_seen_nothing(sensor: Task, emulator: Emulator) -> None:
+    """What the triggerer gave up on and the worker cannot see either is in no state that could be told."""
+    run = sensor("forever", emulator.start("forever"), deferrable=True)
+    emulator.fail("*", "unavailable", times=None)
+    assert isinstance(run.execute(), TaskDeferred)
+    event = {"status": "error", "state": None, "message": "why", "execution_name": run.xcoms["execution_name"]}
+    with pytest.raises(Exception, match=r"^State not known: forever \w{8} is not waited for any longer"):
+        run.fire(event)
+
+
 @pytest.mark.parametrize("name", ["poke_interval", "timeout"])
 @pytest.mark.parametrize("span", [float("inf"), "5", True, -1])
 def test_bad_span_of_the_default_arguments_is_refused(span: Any, name: str) -> None:
