@@ -156,6 +156,9 @@ def _load_config(info: dict[str, Any], scopes: Sequence[str] | None) -> tuple[An
     """Return credentials and project, or ``None``: google-auth's many errors may quote the configuration."""
     import google.auth
 
+    source = info.get("credential_source")
+    if isinstance(source, Mapping) and not isinstance(source.get("file", ""), str):
+        return None  # google-auth would read and close what this process has open under that number
     load = google.auth.load_credentials_from_dict
     with suppress(Exception), warnings.catch_warnings():
         # google-auth warns that a configuration must come from a trusted source; a connection is one.

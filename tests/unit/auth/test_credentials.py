@@ -417,6 +417,19 @@ def test_unusable_credential_configuration(kind: Any) -> None:
     assert message.startswith("credential_config_file is not a usable credential configuration")
 
 
+def test_file_of_a_configuration_is_a_path() -> None:
+    """A number would be a file that this process has open: google-auth reads and closes it, an event loop's too."""
+    config = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "http://127.0.0.1:9/token",
+        "credential_source": {"file": 5},
+    }
+    message = refusal(ConnectionSettings(project="p", credential_config_file=config))
+    assert message.startswith("credential_config_file is not a usable credential configuration")
+
+
 def test_no_application_default_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message says that the connection names no credentials, and where they could come from."""
     assert "GOOGLE_APPLICATION_CREDENTIALS (not set)" in refusal(ConnectionSettings())
