@@ -189,7 +189,7 @@ class WaitsForExecution(EndsWithExecution):
         if looked and (self.verdict(looked) is not Verdict.WAITING or self._was_passed(seen)):
             return self.finish(context, name, looked, seen=seen)
         # Where it cannot be fetched just now, it counts as it was seen, which is not enough to finish with.
-        execution: Execution = looked or {"state": str(seen)}
+        execution: Execution = looked or ({"state": seen} if seen else {})
         if event["status"] == "error":
             from airflow_provider_workflows.core.messages import failures
 
