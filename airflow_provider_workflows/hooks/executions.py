@@ -180,8 +180,8 @@ class WorkflowExecutionsHook(HistoryMethods):
         """
         Wait, blocking, until an execution has ended well; passing errors do not end the waiting.
 
-        :param poll_interval: the most seconds between two looks (BASIC gets), with a jitter of a tenth either way;
-            while the execution is young they are closer.
+        :param poll_interval: the most seconds between two looks, each a get of a few fields, with a jitter of a tenth
+            either way; while the execution is young they are closer.
         :param timeout: seconds after which to give up; ``None`` waits for as long as the execution takes.
         :return: the FULL Execution.
         :raises ExecutionFailed, ExecutionCancelled, ExecutionUnavailable: where it ended otherwise.

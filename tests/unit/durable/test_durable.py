@@ -310,6 +310,17 @@ def test_a_cleared_wait_starts_anew_and_leaves_nothing_running(
 
 
 @remembering
+def test_clearing_a_create_that_did_not_wait_cancels_its_execution(
+    begin: Callable[..., TaskRun], emulator: Emulator, setting: Setting
+) -> None:
+    """A create that only starts is cleared like one that waits: the execution that is going makes way for a new one."""
+    run = begin(setting, wait_for_completion=False)
+    run.run()
+    run.clear().run()
+    assert states(emulator) == ["CANCELLED", "ACTIVE"]
+
+
+@remembering
 def test_a_clear_with_cancel_on_kill_off_goes_on_with_the_execution(
     begin: Callable[..., TaskRun], emulator: Emulator, clock: AdvancingClock, setting: Setting
 ) -> None:

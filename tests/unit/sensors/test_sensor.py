@@ -199,6 +199,19 @@ def test_timeout_of_a_deferred_sensor_names_the_execution(
     assert run.deferrals[-1].event["status"] == "timeout"
 
 
+@pytest.mark.usefixtures("connection")
+def test_timeout_of_what_was_never_seen_says_so(sensor: Task, emulator: Emulator) -> None:
+    """A deferred sensor whose looks have all failed says that it knows no state, and shows no "None"."""
+    execution_id = emulator.start("forever")
+    emulator.fail("get", "unavailable", times=None)
+    emulator.fail("list", "unavailable", times=None)
+    with pytest.raises(AirflowSensorTimeout) as caught:
+        sensor("forever", execution_id, deferrable=True).run()
+    assert str(caught.value).startswith(f"Timed out: forever {execution_id[:8]}, state not known, after `timeout` of")
+    assert isinstance(caught.value.__cause__, ExecutionTimeout)
+    assert caught.value.__cause__.state is None
+
+
 @pytest.mark.usefixtures("versioned_connection")
 @pytest.mark.parametrize("kind", ["unavailable", "rate_limited", "html", "not_json", "drop_before", "internal"])
 def test_passing_errors_are_waited_out(
