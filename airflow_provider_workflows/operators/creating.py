@@ -44,9 +44,8 @@ class CreatesExecution(WaitsForExecution):
 
     def _left(self, context: Context) -> ExecutionName | None:
         """Return the execution that this try waited for before it was deferred."""
-        ti: Any = context["ti"]
-        name = ti.xcom_pull(task_ids=self.task_id, key="execution_name", map_indexes=ti.map_index)
-        return ExecutionName.parse(name) if isinstance(name, str) else None
+        name = self.noted(context)
+        return None if name is None else ExecutionName.parse(name)
 
     def _create(self, context: Context) -> Created:
         from airflow_provider_workflows.api.body import create_body

@@ -206,17 +206,23 @@ class WaitsForExecution(EndsWithExecution):
 
         From the event alone, where there is one: a kill may come before Airflow has answered anything.
         """
-        if isinstance(event, dict):
-            name = ExecutionName.parse(event["execution_name"])
-        else:
-            name = self.execution_name(self.awaited_id(context))
+        name = ExecutionName.parse(event["execution_name"]) if isinstance(event, dict) else self.awaited(context)
         self.announce(context, name)
         return name
 
-    def awaited_id(self, context: Context) -> str:
-        """Return the id of the execution waited for, where the trigger could not say it: from this task's XCom."""
+    def awaited(self, context: Context) -> ExecutionName:
+        """
+        Return the execution waited for, where the trigger could not say it.
+
+        From this task's XCom: what names the workflow may have been edited since, or render differently now.
+        """
+        return ExecutionName.parse(self.noted(context) or "")
+
+    def noted(self, context: Context) -> str | None:
+        """Return the name that this try stored before it was deferred; ``None`` where it has stored none."""
         ti: Any = context["ti"]
-        return str(ti.xcom_pull(task_ids=self.task_id, key="execution_id", map_indexes=ti.map_index))
+        name = ti.xcom_pull(task_ids=self.task_id, key="execution_name", map_indexes=ti.map_index)
+        return name if isinstance(name, str) else None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """

@@ -100,9 +100,9 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
             self.start_trigger_args = start_trigger_args(self, self.longest_wait())
 
-    def awaited_id(self, context: Context) -> str:  # noqa: ARG002 - a create has to ask for it
-        """Return the id of the execution waited for."""
-        return self.execution_id
+    def awaited(self, context: Context) -> ExecutionName:  # noqa: ARG002 - a create has to look it up
+        """Return the execution waited for, which this sensor's own parameters name."""
+        return self.execution_name(self.execution_id)
 
     def check_interval(self) -> float:
         """Return the sensor's own interval."""

@@ -157,6 +157,19 @@ def test_airflow_2_ends_the_trigger_by_itself(create: Task, emulator: Emulator) 
     assert only_state(emulator) == "CANCELLED"
 
 
+@pytest.mark.parametrize("change", [{"workflow_id": "echo"}, {"location": "europe-west1"}], ids=str)
+def test_a_task_that_was_edited_while_deferred_stops_its_own(
+    create: Task, emulator: Emulator, change: dict[str, str]
+) -> None:
+    """A late trigger that Airflow ended belongs to the execution it waited for, wherever the DAG file points now."""
+    run = create(deferrable=True, location="us-central1")
+    assert isinstance(run.execute(), TaskDeferred)
+    run.task = create(deferrable=True, **{"location": "us-central1", **change}).task
+    with pytest.raises(ExecutionTimeout):
+        run.crash_trigger("Trigger timeout")
+    assert only_state(emulator) == "CANCELLED"
+
+
 @pytest.mark.parametrize(("ahead", "late"), [(50, True), (70, False)])
 def test_the_triggerers_clock_may_be_a_minute_ahead(
     create: Task, emulator: Emulator, clock: AdvancingClock, ahead: float, late: bool
