@@ -18,7 +18,7 @@ from airflow_provider_workflows.compat import (
 )
 from airflow_provider_workflows.core.deadlines import Deadlines, Limit
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, states_or
-from airflow_provider_workflows.core.messages import life
+from airflow_provider_workflows.core.messages import life, retries
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
@@ -158,10 +158,14 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
         if store is None:
             return now
         generation = identity_of(context, retries=self.retries or 0).generation
-        record = store.get(WAITING_KEY)
-        if isinstance(record, dict) and record.get("generation") == generation:
-            return float(record["since"])
-        store.set(WAITING_KEY, {"since": now, "generation": generation})
+        try:
+            record = store.get(WAITING_KEY)
+            if isinstance(record, dict) and record.get("generation") == generation:
+                since = float(record["since"])
+                return min(now, since) if since > 0 else now  # another worker's clock may be ahead; NaN is no time
+            store.set(WAITING_KEY, {"since": now, "generation": generation})
+        except Exception:  # a backend that is away must not end a wait, nor must what somebody else has stored
+            self.log.exception(retries.waiting_unknown())
         return now
 
     def poke(self, context: Context) -> PokeReturnValue:

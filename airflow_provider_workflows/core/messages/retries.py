@@ -118,6 +118,11 @@ def clears_unknown() -> str:
     return "Airflow does not tell whether this task was cleared while it ran; taking it for a retry."
 
 
+def waiting_unknown() -> str:
+    """Say that Airflow does not tell since when a sensor waits."""
+    return "Airflow does not tell for how long earlier tries of this sensor have waited; counting from now."
+
+
 def taken_over() -> str:
     """Say why this try ends."""
     return "Ended: another try has taken over this task."
