@@ -18,7 +18,7 @@ from airflow_provider_workflows.compat import (
 )
 from airflow_provider_workflows.core.deadlines import Deadlines, Limit
 from airflow_provider_workflows.core.execution import FAILURE_STATES, SUCCESS_STATES, Execution, Verdict, states_or
-from airflow_provider_workflows.core.messages import life, retries
+from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName
 from airflow_provider_workflows.core.seconds import seconds_of
 from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsApiError
@@ -151,6 +151,7 @@ class WorkflowExecutionSensor(WaitsForExecution, BaseSensorOperator):
 
         Airflow 3.3 and later keep it; earlier ones do not, and each try of a deferrable sensor counts anew there.
         """
+        from airflow_provider_workflows.core.messages import retries
         from airflow_provider_workflows.operators.identity import identity_of
 
         now = self.hook.clock.time()
