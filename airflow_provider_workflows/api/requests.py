@@ -39,6 +39,8 @@ MAX_PAGE_SIZE: Mapping[tuple[str, str], int] = {
 
 #: The successes that have something to say: no 204, which googleapiclient takes for an empty object, and no 206.
 _WITH_CONTENT = range(200, 204)
+# No encoding has them; Python's own error quotes the whole text.
+_HALF = re.compile("[\\ud800-\\udfff]")
 _OF_A_PAGE = {"executions", "nextPageToken"}
 
 
@@ -191,6 +193,8 @@ class ExecutionsApi:
                 raise ValueError(msg)
             elif schema["type"] == "boolean" and not isinstance(value, bool):
                 raise ValueError(f"execution[{shown}] must be True or False, got {quoted(value)}.")
+            elif isinstance(value, str):
+                check_text(value, f"execution[{shown}]")
 
     def _require_v1(self, parameter: str) -> None:
         if self.version != "v1":
@@ -243,6 +247,8 @@ def check_text(text: str | None, parameter: str) -> str | None:
     """Return a text or ``None``; googleapiclient would make a text of anything, such as of a dict its Python."""
     if text is not None and not isinstance(text, str):
         raise ValueError(f"{parameter} must be a text, got {quoted(text)}.")
+    if text is not None and _HALF.search(text):
+        raise ValueError(f"{parameter} must be a text of whole characters, and holds half of a surrogate pair.")
     return text
 
 

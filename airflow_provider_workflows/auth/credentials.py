@@ -156,9 +156,8 @@ def _load_config(info: dict[str, Any], scopes: Sequence[str] | None) -> tuple[An
     """Return credentials and project, or ``None``: google-auth's many errors may quote the configuration."""
     import google.auth
 
-    source = info.get("credential_source")
-    if isinstance(source, Mapping) and not isinstance(source.get("file", ""), str):
-        return None  # google-auth would read and close what this process has open under that number
+    if _reads_descriptor(info):
+        return None
     load = google.auth.load_credentials_from_dict
     with suppress(Exception), warnings.catch_warnings():
         # google-auth warns that a configuration must come from a trusted source; a connection is one.
@@ -166,6 +165,14 @@ def _load_config(info: dict[str, Any], scopes: Sequence[str] | None) -> tuple[An
         credentials, project = load(info, scopes=scopes and list(scopes))  # type: ignore[no-untyped-call]
         return credentials, project
     return None
+
+
+def _reads_descriptor(info: Mapping[str, Any]) -> bool:
+    """Tell whether google-auth would read and close what this process has open under a number."""
+    source, inner = info.get("credential_source"), info.get("source_credentials")
+    if isinstance(source, Mapping) and not isinstance(source.get("file", ""), str):
+        return True
+    return isinstance(inner, Mapping) and _reads_descriptor(inner)
 
 
 def _project_of_pool(credentials: Any) -> str | None:
@@ -187,6 +194,12 @@ def _application_default(scopes: Sequence[str]) -> tuple[Credentials, str | None
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
 
+    field = "GOOGLE_APPLICATION_CREDENTIALS"
+    info: dict[str, Any] = {}
+    with suppress(CredentialsError):  # google-auth has a word of its own on a file that cannot be read
+        info = _read_json(os.environ.get(field, ""), field)
+    if _reads_descriptor(info):
+        raise CredentialsError(f"{field} names a credential configuration whose credential_source.file is no path")
     # For an external account's project, and the metadata server: google-auth's own request takes proxies to both.
     request = make_token_request(make_token_session())
     with caught(Exception) as trouble:  # many classes, and any may quote a file

@@ -43,6 +43,12 @@ def check_project(parameter: str, value: Any) -> str:
     return _check_segment(parameter, value, _PROJECT)
 
 
+def check_workflow(parameter: str, value: Any) -> str:
+    """Return a workflow given by id or whole resource name, or raise a ``ValueError`` that names the parameter."""
+    _check_segment(parameter, said(value).workflow_id)
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Said:
     """Hold what a caller says of a name, by the parameters' names; what is ``None`` is for the connection to say."""
@@ -63,6 +69,9 @@ def said(workflow_id: Any, execution_id: Any = None, location: Any = None, proje
     :raises ValueError: for a name that contradicts another parameter; it names both.
     """
     parts = {"location": location, "project_id": project_id, "workflow_id": workflow_id, "execution_id": execution_id}
+    for parameter, value in parts.items():
+        if not value and value is not None and value != "":  # which would count as left out
+            raise ValueError(f"{parameter} must be a text, got {quoted(value)}.")
     for parameter in ("workflow_id", "execution_id"):
         value = parts[parameter]
         whole = _WHOLE_NAME.fullmatch(value) if isinstance(value, str) else None

@@ -44,6 +44,8 @@ class ConnectionArguments:
 
     def __post_init__(self) -> None:
         """Make it a key for what is shared by all who use the same connection in the same way."""
+        if not isinstance(self.gcp_conn_id, str) or not self.gcp_conn_id.strip():
+            raise ValueError(f"gcp_conn_id must be the id of an Airflow connection, got {quoted(self.gcp_conn_id)}.")
         if isinstance(self.impersonation_chain, list):
             object.__setattr__(self, "impersonation_chain", tuple(self.impersonation_chain))
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.core.messages.looks import why
-from airflow_provider_workflows.core.names import WorkflowName
+from airflow_provider_workflows.core.names import WorkflowName, check_workflow
 from airflow_provider_workflows.exceptions import CredentialsError, ExecutionNotFound, WorkflowsError
 
 #: A workflow that need not exist; no method of this API works without one, so a 404 for it is an answer, too.
@@ -30,7 +30,7 @@ def for_a_form(settings: ConnectionSettings) -> ConnectionSettings:
 
 def tested_workflow(settings: ConnectionSettings) -> str:
     """Return the workflow whose executions are listed."""
-    return settings.test_workflow or NO_WORKFLOW
+    return check_workflow("test_workflow", settings.test_workflow) if settings.test_workflow else NO_WORKFLOW
 
 
 def is_answer(error: WorkflowsError, workflow: WorkflowName) -> bool:

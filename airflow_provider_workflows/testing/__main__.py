@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         asyncio.run(run(emulator, options))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the second for a port that none can be
         print(f"cannot serve on {options.host}:{options.port}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowException
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
@@ -31,6 +32,7 @@ from airflow_provider_workflows.core.execution import (
 )
 from airflow_provider_workflows.core.messages import life
 from airflow_provider_workflows.core.names import ExecutionName, WorkflowName, said
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.core.xcoms import execution_xcoms, result_xcoms
 from airflow_provider_workflows.exceptions import WorkflowsError
 from airflow_provider_workflows.hooks.connection import ConnectionArguments
@@ -51,6 +53,11 @@ LARGEST_END = 16_384
 # Thousands of triggers begin at once and share a few of these.
 _workflow = functools.lru_cache(maxsize=256)(WorkflowName)
 _arguments = functools.lru_cache(maxsize=256)(ConnectionArguments)
+
+
+def _check_number(parameter: str, value: Any, *, optional: bool = False) -> None:
+    if not (value is None and optional) and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+        raise ValueError(f"{parameter} must be a number of seconds, got {quoted(value)}.")
 
 
 class EventPayload(TypedDict, total=False):
@@ -150,6 +157,10 @@ class WorkflowExecutionTrigger(BaseTrigger):
         self.resume_after = resume_after
         self.clock_ahead = clock_ahead
         self.cancel_on_timeout = cancel_on_timeout
+        for name in ("deadline", "queued_deadline", "started_at", "deferred_at"):
+            _check_number(name, getattr(self, name), optional=True)
+        for name in ("poll_interval", "resume_after", "clock_ahead"):
+            _check_number(name, getattr(self, name))
         self.clock: Clock = SYSTEM_CLOCK
         self._state: str | None = None
 
@@ -192,7 +203,14 @@ class WorkflowExecutionTrigger(BaseTrigger):
     def _connection(self) -> ConnectionArguments:
         chain = self.impersonation_chain
         hashable = chain if chain is None or isinstance(chain, str) else tuple(chain)
-        return _arguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
+        try:
+            return _arguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
+        except TypeError:  # one is no key: it is of a wrong type, which the settings name
+            ConnectionArguments(self.gcp_conn_id)
+            ConnectionSettings().override(
+                impersonation_chain=chain, api_version=self.api_version, api_endpoint=self.api_endpoint
+            )
+            raise
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """

@@ -417,7 +417,7 @@ def test_unusable_credential_configuration(kind: Any) -> None:
     assert message.startswith("credential_config_file is not a usable credential configuration")
 
 
-def test_file_of_a_configuration_is_a_path() -> None:
+def test_file_of_a_configuration_is_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A number would be a file that this process has open: google-auth reads and closes it, an event loop's too."""
     config = {
         "type": "external_account",
@@ -428,6 +428,10 @@ def test_file_of_a_configuration_is_a_path() -> None:
     }
     message = refusal(ConnectionSettings(project="p", credential_config_file=config))
     assert message.startswith("credential_config_file is not a usable credential configuration")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    assert "credential_source.file" in refusal(ConnectionSettings(project="p"))
 
 
 def test_no_application_default_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -280,3 +280,10 @@ def test_public_names() -> None:
     assert all(getattr(package, name) is not None for name in package.__all__)
     with pytest.raises(AttributeError, match="nothing_here"):
         getattr(package, "nothing_here")  # noqa: B009 - mypy would see through it
+
+
+@pytest.mark.parametrize("port", ["-1", "99999"])
+def test_port_that_none_can_be(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that is out of range is a sentence, too."""
+    assert main([f"--port={port}"]) == 1
+    assert f"cannot serve on 127.0.0.1:{port}" in capsys.readouterr().err
