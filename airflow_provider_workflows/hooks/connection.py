@@ -67,7 +67,18 @@ class ConnectionArguments:
             if kind := looks_like(getattr(connection, name, None)):
                 msg = f"The {name} of connection gcp_conn_id={quoted(self.gcp_conn_id)} is not read, and holds {kind}."
                 raise ValueError(msg)
-        return settings_from_extra(_extra(connection)).override(
+        return self._over(settings_from_extra(_extra(connection)))
+
+    def check(self) -> None:
+        """
+        Look at what can be looked at without the connection.
+
+        :raises ValueError: naming the argument that cannot be.
+        """
+        self._over(ConnectionSettings())
+
+    def _over(self, settings: ConnectionSettings) -> ConnectionSettings:
+        return settings.override(
             impersonation_chain=self.impersonation_chain,
             api_version=self.api_version,
             api_endpoint=self.api_endpoint,

@@ -39,13 +39,8 @@ class CreatesExecution(WaitsForExecution):
 
     def _be_ready(self, context: Context) -> None:
         """Have a kill know where to ask about this task."""
-        self._kill.left = lambda: self._left(context)
+        self._kill.left = lambda: self.noted(context)
         self._kill.store = context.get("task_state_store") if self.durable else None
-
-    def _left(self, context: Context) -> ExecutionName | None:
-        """Return the execution that this try waited for before it was deferred."""
-        name = self.noted(context)
-        return None if name is None else ExecutionName.parse(name)
 
     def _create(self, context: Context) -> Created:
         from airflow_provider_workflows.api.body import create_body

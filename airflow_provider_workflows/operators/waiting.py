@@ -216,13 +216,18 @@ class WaitsForExecution(EndsWithExecution):
 
         From this task's XCom: what names the workflow may have been edited since, or render differently now.
         """
-        return ExecutionName.parse(self.noted(context) or "")
+        noted = self.noted(context)
+        if noted is None:
+            from airflow_provider_workflows.core.messages import failures
 
-    def noted(self, context: Context) -> str | None:
-        """Return the name that this try stored before it was deferred; ``None`` where it has stored none."""
+            raise WorkflowsError(failures.not_noted())
+        return noted
+
+    def noted(self, context: Context) -> ExecutionName | None:
+        """Return what this try stored before it was deferred; ``None`` where that is nothing."""
         ti: Any = context["ti"]
         name = ti.xcom_pull(task_ids=self.task_id, key="execution_name", map_indexes=ti.map_index)
-        return name if isinstance(name, str) else None
+        return ExecutionName.parse(name) if isinstance(name, str) else None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_workflows.auth.settings import ConnectionSettings
 from airflow_provider_workflows.compat import AirflowException
 from airflow_provider_workflows.core.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_workflows.core.deadlines import Deadlines
@@ -205,11 +204,8 @@ class WorkflowExecutionTrigger(BaseTrigger):
         hashable = chain if chain is None or isinstance(chain, str) else tuple(chain)
         try:
             return _arguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint)
-        except TypeError:  # one is no key: it is of a wrong type, which the settings name
-            ConnectionArguments(self.gcp_conn_id)
-            ConnectionSettings().override(
-                impersonation_chain=chain, api_version=self.api_version, api_endpoint=self.api_endpoint
-            )
+        except TypeError:  # one is no key: it is of a wrong type
+            ConnectionArguments(self.gcp_conn_id, hashable, self.api_version, self.api_endpoint).check()
             raise
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -46,6 +46,14 @@ def timed_out(name: ExecutionName, state: str | None, limit: Limit | None) -> st
     return f"{text}; {execution_address(name)}"
 
 
+def not_noted() -> str:
+    """Say that a task that goes on cannot know what it waited for."""
+    return (
+        "Not known which execution this task waited for: its XCom `execution_name` is missing. "
+        "That execution may still be going."
+    )
+
+
 def could_not(operation: str, target: str, reason: str, advice: str, place: str) -> str:
     """
     Say that a request failed.

@@ -45,6 +45,7 @@ ABOUT_NO_EXECUTION = {
         "retries.later_try_unknown",
         "retries.clears_unknown",
         "retries.waiting_unknown",
+        "failures.not_noted",
     ),
     *("retries.taken_over", "cancels.goes_on", "cancels.answer_will_tell", "cancels.left_to_other_try"),
     *("cancels.killed", "cancels.killed_while_creating", "looks.slow_down"),
@@ -135,6 +136,7 @@ def examples(workflow: WorkflowName) -> dict[str, tuple[str, str]]:
             "exception",
             failures.timed_out(name, "ACTIVE", Limit("execution_timeout", 600.0, 1_767_226_200.0)),
         ),
+        failures.not_noted: ("exception", failures.not_noted()),
         failures.could_not: (
             "exception",
             failures.could_not("get", name.brief, refused, "The identity needs a role.", place),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_workflows.compat import AirflowSensorTimeout, TaskDeferred
-from airflow_provider_workflows.exceptions import ExecutionTimeout
+from airflow_provider_workflows.exceptions import ExecutionTimeout, WorkflowsError
 from airflow_provider_workflows.operators.executions import WorkflowsCreateExecutionOperator
 from airflow_provider_workflows.sensors.executions import WorkflowExecutionSensor
 from airflow_provider_workflows.testing import Emulator
@@ -168,6 +168,16 @@ def test_a_task_that_was_edited_while_deferred_stops_its_own(
     with pytest.raises(ExecutionTimeout):
         run.crash_trigger("Trigger timeout")
     assert only_state(emulator) == "CANCELLED"
+
+
+def test_a_task_whose_xcoms_are_gone_says_what_it_misses(create: Task, emulator: Emulator) -> None:
+    """Nothing says which execution it waited for, so none is cancelled, and the error says what may still be going."""
+    run = create(deferrable=True)
+    run.execute()
+    run.xcoms.clear()
+    with pytest.raises(WorkflowsError, match="its XCom `execution_name` is missing"):
+        run.crash_trigger("it broke")
+    assert only_state(emulator) == "ACTIVE"
 
 
 @pytest.mark.parametrize(("ahead", "late"), [(50, True), (70, False)])
