@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Clock(Protocol):
     """Anything with a `time()`; a virtual-time event loop can be wrapped in three lines."""
 

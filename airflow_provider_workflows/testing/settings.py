@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
+from airflow_provider_workflows.core.quoting import quoted
 from airflow_provider_workflows.testing.clock import Clock, SystemClock
 
 DEFAULT_PROJECT = "test-project"
@@ -16,6 +18,8 @@ DEFAULT_LOCATION = "us-central1"
 @dataclass
 class Settings:
     """What can be chosen about the emulator; every field may also be changed while it serves.
+
+    A value that a field cannot have is a `ValueError` that names it; a field that does not exist, an `AttributeError`.
 
     Those marked *unconfirmed* choose between behaviours of which nobody has published the real one.
 
@@ -46,7 +50,7 @@ class Settings:
 
     clock: Clock = field(default_factory=SystemClock)
     project_number: str = "123456789012"
-    projects: Sequence[str] | None = None
+    projects: Collection[str] | None = None
     concurrency_limit: int | None = None
     backlog_limit: int | None = None
     cancel_mode: Literal["immediate", "late"] = "immediate"
@@ -64,3 +68,41 @@ class Settings:
     any_workflow: bool = False
     any_result: Any = None
     function_timeout: float = 10.0
+
+    if not TYPE_CHECKING:  # to a type checker, a class with this method has every field
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Take a value that the field can have; a slip would leave a test without what it asks for."""
+            kinds = _kinds()
+            if name not in kinds:
+                raise AttributeError(f"the emulator has no setting {name!r}; it has {', '.join(kinds)}")
+            if not _fits(value, kinds[name]):
+                raise ValueError(f"the emulator's setting {name} must be {_called(kinds[name])}, got {quoted(value)}")
+            super().__setattr__(name, value)
+
+
+@functools.lru_cache(maxsize=1)
+def _kinds() -> dict[str, Any]:
+    """Return the type of each field."""
+    return get_type_hints(Settings)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is Collection:
+        return isinstance(value, Collection) and not isinstance(value, str) and all(isinstance(x, str) for x in value)
+    if get_args(kind):
+        return any(_fits(value, each) for each in get_args(kind))
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _called(kind: Any) -> str:
+    """Name a type as its field does."""
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    return getattr(kind, "__name__", str(kind)) if not get_args(kind) else str(kind).replace("collections.abc.", "")
