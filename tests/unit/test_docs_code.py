@@ -18,6 +18,7 @@ import sys
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,10 @@ def test_dags_that_are_shown_can_be_made(block: Block) -> None:
     if find_spec("airflow.sdk") is None:
         code = code.replace(f"{AIRFLOW_3}, task\n", f"{AIRFLOW_2}\nfrom airflow.decorators import task\n")
         code = code.replace(f"{AIRFLOW_3}\n", f"{AIRFLOW_2}\n")
-    exec(compile(code, str(block), "exec"), {})
+    code = re.sub(r"^(with DAG\(.*?\)):$", r"\1 as shown:", code, flags=re.MULTILINE | re.DOTALL)
+    made: dict[str, Any] = {}
+    exec(compile(code, str(block), "exec"), made)
+    assert set(re.findall(r'task_id="(\w+)"', code)) <= set(made["shown"].task_ids if "shown" in made else ())
 
 
 @each_marked("asks the emulator")

@@ -38,6 +38,19 @@ class BrokenStore(StateStore):
         super().set(key, value, **options)
 
 
+@pytest.fixture
+def run(task: Task, emulator: Emulator) -> TaskRun:
+    """Give a deferrable sensor of two minutes, and an execution that never ends."""
+    return task(
+        WorkflowExecutionSensor,
+        workflow_id="forever",
+        execution_id=emulator.start("forever"),
+        timeout=120,
+        poke_interval=10,
+        deferrable=True,
+    )
+
+
 @pytest.mark.parametrize(
     "store",
     [
@@ -50,37 +63,19 @@ class BrokenStore(StateStore):
     ],
 )
 def test_a_sensor_outlives_its_state_store(
-    task: Task, emulator: Emulator, clock: AdvancingClock, store: Callable[[], StateStore]
+    run: TaskRun, clock: AdvancingClock, store: Callable[[], StateStore]
 ) -> None:
     """A store that fails, or holds what is no time, costs a deferrable sensor its earlier tries' time and no more."""
     began = clock.time()
-    run = task(
-        WorkflowExecutionSensor,
-        workflow_id="forever",
-        execution_id=emulator.start("forever"),
-        timeout=120,
-        poke_interval=10,
-        deferrable=True,
-    )
     run.state_store = store()
     with pytest.raises(AirflowSensorTimeout):
         run.run()
     assert clock.time() - began == pytest.approx(120, abs=15)
 
 
-def test_a_sensors_earlier_try_may_have_had_a_clock_ahead(
-    task: Task, emulator: Emulator, clock: AdvancingClock
-) -> None:
+def test_a_sensors_earlier_try_may_have_had_a_clock_ahead(run: TaskRun, clock: AdvancingClock) -> None:
     """A beginning that another worker's clock has put into the future counts as now, never as more time."""
     began = clock.time()
-    run = task(
-        WorkflowExecutionSensor,
-        workflow_id="forever",
-        execution_id=emulator.start("forever"),
-        timeout=120,
-        poke_interval=10,
-        deferrable=True,
-    )
     run.state_store = StateStore({WAITING_KEY: {"since": began + 600, "generation": 0}})
     with pytest.raises(AirflowSensorTimeout):
         run.run()
